@@ -7,7 +7,8 @@ SuretyError
 |                                        class_out_of_range, too_many_samples, no_cells
 |- RequestError    the request itself:   body_too_large, unsupported_media_type, not_found, method_not_allowed,
 |                                        idempotency_conflict
-|- JobError        asking about a job:   job_not_found, job_expired, job_not_finished, job_finished, artifact_not_found
+|- JobError        asking about a job:   job_not_found, job_expired, job_not_finished, job_finished,
+|                                        job_cancelled, artifact_not_found
 |- ComputeError    the computation:      model_unusable, model_in_train_mode, non_finite_logits, degenerate_map,
 |                                        unsupported_attribution
 `- ServiceError    the service:          queue_full, store_unavailable, attempts_exhausted, deadline_exceeded,
@@ -158,6 +159,10 @@ class JobNotFinished(JobError):
 
 class JobFinished(JobError):
     code, title = "job_finished", "The job has already finished"
+
+
+class JobCancelled(JobError):
+    code, title = "job_cancelled", "The job was cancelled"
 
 
 class ArtifactNotFound(JobError):

@@ -1,0 +1,116 @@
+"""Errors on the wire: problem+json (RFC 9457), one table from stable codes to HTTP status."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from worker.contract.errors import (
+    InternalError,
+    InvalidSpec,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    SuretyError,
+)
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[str, HTTPStatus] = {
+    "image_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "image_empty": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "image_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "image_unreadable": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "image_too_large": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "image_animated": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "image_pixel_format": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "malformed_request": HTTPStatus.BAD_REQUEST,
+    "invalid_spec": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unknown_model": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unknown_method": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "class_out_of_range": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too_many_samples": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "no_cells": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "idempotency_conflict": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "job_not_found": HTTPStatus.NOT_FOUND,
+    "job_expired": HTTPStatus.GONE,
+    "job_not_finished": HTTPStatus.CONFLICT,
+    "job_finished": HTTPStatus.CONFLICT,
+    "job_cancelled": HTTPStatus.CONFLICT,
+    "artifact_not_found": HTTPStatus.NOT_FOUND,
+    "model_unusable": HTTPStatus.CONFLICT,
+    "model_in_train_mode": HTTPStatus.CONFLICT,
+    "non_finite_logits": HTTPStatus.CONFLICT,
+    "degenerate_map": HTTPStatus.CONFLICT,
+    "unsupported_attribution": HTTPStatus.CONFLICT,
+    "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "attempts_exhausted": HTTPStatus.CONFLICT,
+    "deadline_exceeded": HTTPStatus.CONFLICT,
+    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+RETRY_AFTER_SECONDS = {"queue_full": 5, "store_unavailable": 5, "job_not_finished": 1}
+
+
+def respond(problem: Problem, request: Request, status: HTTPStatus | None = None) -> JSONResponse:
+    """The problem as a response. A body that FastAPI would echo back is never part of it."""
+    status = status or STATUS[problem.code]
+    body = {
+        "type": f"/docs/errors#{problem.code}",
+        "title": problem.title,
+        "status": int(status),
+        "detail": problem.detail,
+        "instance": request.url.path,
+        "code": problem.code,
+    }
+    if problem.pointer is not None:
+        body["pointer"] = problem.pointer
+    wait = RETRY_AFTER_SECONDS.get(problem.code)
+    headers = {"Retry-After": str(wait)} if wait else None
+    return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+    app.add_exception_handler(SuretyError, _surety_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _surety_error(request: Request, error: Exception) -> JSONResponse:
+    known = error if isinstance(error, SuretyError) else InternalError(str(error))
+    return respond(known.problem(), request)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == HTTPStatus.NOT_FOUND:
+        return respond(NotFound("See /docs for the addresses of this service.").problem(), request)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return respond(MethodNotAllowed(f"{request.method} is not offered here; see /docs.").problem(), request)
+    detail = str(error.detail) if isinstance(error, HTTPException) else ""
+    return respond(MalformedRequest(detail).problem(), request)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": ""}
+    pointer = "/" + "/".join(str(part) for part in first["loc"])
+    return respond(InvalidSpec(f"{first['msg']}.", pointer=pointer).problem(), request)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
+    return respond(InternalError("The fault is ours and has been logged; try again later.").problem(), request)

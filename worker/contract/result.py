@@ -1,0 +1,168 @@
+"""The result of an explanation, as the API returns it and certificate.json carries it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.contract.spec import ExplanationSpec
+
+Outcome = Literal["certified", "vacuous"]
+Guarantee = Literal["probabilistic", "first_order", "empirical", "unsound_as_published"]
+
+
+class Part(BaseModel):
+    """A piece of a result: immutable, aliases on the wire."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+
+class Prediction(Part):
+    """The model's answer at the clean image."""
+
+    index: int = Field(alias="class")
+    label: str
+    probability: float
+
+
+class Target(Part):
+    """The class that is explained. `index` is None when each noisy image is explained for its own class."""
+
+    mode: Literal["predicted", "class", "per-sample"]
+    index: int | None = Field(alias="class")
+    label: str
+
+
+class IntervalUsed(Part):
+    """The interval event a certificate rests on: all but `allowed_failures` of `cells` intervals hold."""
+
+    name: str
+    allowed_failures: int
+    side_error: float
+    cells: int
+
+
+class AtRadius(Part):
+    """What is certified within one l2 radius (in [0,1] pixel units)."""
+
+    rho: float
+    value: float
+    certified: int
+    k: int
+    outcome: Outcome
+    text: str
+
+
+class Certificate(Part):
+    """One certificate. `alpha_spent` is shared by all certificates that rest on the same interval event."""
+
+    name: str
+    guarantee: Guarantee
+    source: str
+    params: dict[str, Any]
+    outcome: Outcome
+    statement: str
+    radii: list[AtRadius]
+    alpha_spent: float
+    interval: IntervalUsed
+
+
+class CurvePoint(Part):
+    """Certified overlap at one radius, ours and, for comparison, by Levine's Theorem 2 as printed.
+
+    `overlap_as_printed` is None where the printed theorem does not apply (noise that is not Gaussian).
+    """
+
+    rho: float
+    overlap: float
+    overlap_as_printed: float | None
+
+
+class Alpha(Part):
+    """How the total failure probability was divided."""
+
+    total: float
+    intervals: float
+
+
+class HeatMap(Part):
+    """The smoothed map as a 16-bit grey PNG: value = value_min + pixel / 65535 * (value_max - value_min)."""
+
+    png_base64: str
+    bits: int
+    value_min: float
+    value_max: float
+    width: int
+    height: int
+
+
+class Picture(Part):
+    """A PNG for people to look at."""
+
+    png_base64: str
+
+
+class Provenance(Part):
+    """Everything needed to compute the same counts again."""
+
+    service_version: str
+    code_digest: str
+    model: str
+    model_sha256: str
+    image_sha256: str
+    preprocessing: list[str]
+    seed: int
+    block_size: int
+    blocks: int
+    counts_sha256: str
+    device: str
+    precision: str
+    threads: int
+    library_versions: dict[str, str]
+    started_at: datetime
+    finished_at: datetime
+
+
+class CountsRecord(Part):
+    """The votes per cell: base64 of zlib-compressed little-endian int64 in row-major order of `grid`."""
+
+    votes_zlib_base64: str
+    grid: tuple[int, int, int]
+    sha256: str
+
+
+class CertificateDocument(Part):
+    """certificate.json: the claims and the integers they rest on, without pictures."""
+
+    notice: str
+    spec: ExplanationSpec
+    prediction: Prediction
+    target: Target
+    samples: int
+    degenerate_samples: int
+    alpha: Alpha
+    certificates: list[Certificate]
+    curve: list[CurvePoint]
+    counts: CountsRecord
+    provenance: Provenance
+
+
+class Explanation(Part):
+    """The whole result."""
+
+    notice: str
+    spec: ExplanationSpec
+    prediction: Prediction
+    target: Target
+    samples: int
+    degenerate_samples: int
+    alpha: Alpha
+    heatmap: HeatMap
+    overlay: Picture
+    certified: Picture
+    certificates: list[Certificate]
+    curve: list[CurvePoint]
+    provenance: Provenance
+    artifacts: list[str]

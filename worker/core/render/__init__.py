@@ -1,0 +1,1 @@
+"""Pictures of what was found. No number depends on them."""

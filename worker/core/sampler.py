@@ -1,0 +1,99 @@
+"""Blocks of samples: noise, attribution, cells, votes, counts. The unit of work, of progress and of verification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from worker.contract.errors import DegenerateMap, ModelInTrainMode, NonFiniteLogits
+from worker.core.attributions import Attribution
+from worker.core.granularities import Granularity
+from worker.core.maps import SampleMap
+from worker.core.noises import Noise
+from worker.core.statistics.counts import Counts
+
+Image = Float[Tensor, "channels height width"]
+
+
+class Clean(NamedTuple):
+    """The model's answer at the image itself."""
+
+    index: int
+    probability: float
+    classes: int
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws the votes of any block, again and again the same.
+
+    A block is one forward and backward pass over exactly `batch` noisy images. The batch is part of the question, not
+    of the machine: another batch size changes the last bits of the floating-point results, and with them which of two
+    nearly equal cells gets a vote. So every block is computed whole, and of the last one only the first rows count.
+    """
+
+    model: nn.Module
+    image: Image
+    target: int | None
+    attribution: Attribution
+    granularity: Granularity
+    map: SampleMap
+    noise: Noise
+    samples: int
+    seed: int
+    batch: int
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.samples // self.batch)
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        channels, height, width = self.image.shape
+        return self.granularity.grid(channels, height, width)
+
+    def empty(self) -> Counts:
+        layers, rows, columns = self.grid
+        return Counts.empty(layers * rows * columns, self.blocks)
+
+    def update(self, counts: Counts, block: int) -> Counts:
+        """`counts` and the votes of one more block: integers that depend on (seed, block) only."""
+        device = self.image.device
+        noise = self.noise.draw(self.seed, block, (self.batch, *self.image.shape)).to(device)
+        attributed = self.attribution(self.model, self.image + noise, self.target)
+        rows = min(self.batch, self.samples - block * self.batch)
+        with torch.no_grad():
+            mapped = self.map(self.granularity(attributed.values))
+            # A logit that is not finite leaves no class to explain, whatever its gradient says.
+            lost = ~torch.isfinite(attributed.logits).all(dim=1)
+            votes = (mapped.votes & ~lost[:, None])[:rows].sum(dim=0).cpu().numpy()
+            degenerate = int((mapped.degenerate | lost)[:rows].sum())
+        return counts.update(block, votes, rows, degenerate)
+
+
+def predict(model: nn.Module, image: Image) -> Clean:
+    """The class of the clean image. Raises ModelInTrainMode or NonFiniteLogits."""
+    if any(module.training for module in model.modules()):
+        raise ModelInTrainMode("Batch statistics or dropout would change the model between samples; call model.eval().")
+    with torch.no_grad():
+        logits = model(image[None])[0]
+    if not bool(torch.isfinite(logits).all()):
+        raise NonFiniteLogits(
+            "The model gives NaN or infinity for this image; check its weights and that its mean and std fit."
+        )
+    probabilities = torch.softmax(logits.double(), dim=0)
+    index = int(logits.argmax())
+    return Clean(index, float(probabilities[index]), len(logits))
+
+
+def reject_degenerate(counts: Counts) -> None:
+    """Raise DegenerateMap if no sample had a ranking: there is nothing to show."""
+    if counts.degenerate == counts.samples:
+        raise DegenerateMap(
+            f"The attribution was constant or not finite in all {counts.samples} samples, so no cell ranks above another; "
+            "choose another attribution, class or model."
+        )

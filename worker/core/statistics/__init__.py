@@ -1,0 +1,1 @@
+"""Exact counts of votes over blocks of samples."""

@@ -1,0 +1,167 @@
+"""One explanation, whole: bytes and spec in, the result and its artifacts out. Used by the worker and by --local."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from models.registry import Registry
+from worker.contract.model import ModelCard
+from worker.contract.result import (
+    Alpha,
+    CertificateDocument,
+    CountsRecord,
+    Explanation,
+    HeatMap,
+    Picture,
+    Prediction,
+    Provenance,
+)
+from worker.contract.settings import Settings
+from worker.contract.spec import ExplanationSpec
+from worker.core.pipeline import Findings, Plan, certify, plan, sample
+from worker.core.render import pictures
+from worker.core.render.curve import curve
+from worker.core.statistics.counts import Counts
+from worker.service.device import describe, prepare
+from worker.service.images import Decoded, decode, to_input
+from worker.service.provenance import code_digest, library_versions, service_version
+
+NOTICE = (
+    "Research use only; not a medical device. The certificate speaks of the smoothed map of the stated class on the image "
+    "as the model receives it, for l2 changes in [0,1] pixel units, with the stated confidence over the random sampling. "
+    "It does not say that the model is right, nor that the highlighted region is the cause of a disease."
+)
+
+
+class Explained(NamedTuple):
+    """The result document and the files that go with it, by name."""
+
+    explanation: Explanation
+    artifacts: dict[str, bytes]
+
+
+class Explainer:
+    """Explains images with the registered models on one device; models are loaded once."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._device = prepare(settings)
+
+    def explain(
+        self, data: bytes, spec: ExplanationSpec, resume: bytes | None, on_block: Callable[[Counts], None]
+    ) -> Explained:
+        """Explain one image. `resume` holds counts of an earlier attempt at the same request; `on_block` may raise.
+
+        Raises a SuretyError for anything that is the request's, the image's or the model's fault.
+        """
+        started = datetime.now(UTC)
+        model = self._registry.get(spec.model, self._device)
+        card = self._registry.cards[spec.model]
+        fitted = to_input(decode(data, self._settings.max_pixels), card.input)
+        ready = plan(spec, model, fitted.pixels.to(self._device), card.classes, card.batch)
+        counts = sample(ready, Counts.from_bytes(resume) if resume else None, on_block)
+        findings = certify(ready, counts)
+        provenance = self._provenance(spec, card, data, fitted, ready, counts, started)
+        return _assemble(ready, card, fitted, counts, findings, provenance)
+
+    def _provenance(
+        self,
+        spec: ExplanationSpec,
+        card: ModelCard,
+        data: bytes,
+        fitted: Decoded,
+        ready: Plan,
+        counts: Counts,
+        started: datetime,
+    ) -> Provenance:
+        return Provenance(
+            service_version=service_version(),
+            code_digest=code_digest(),
+            model=card.name,
+            model_sha256=card.sha256,
+            image_sha256=sha256(data).hexdigest(),
+            preprocessing=fitted.steps,
+            seed=spec.seed,
+            block_size=card.batch,
+            blocks=ready.sampler.blocks,
+            counts_sha256=counts.digest,
+            device=describe(self._device),
+            precision="float32",
+            threads=torch.get_num_threads(),
+            library_versions=library_versions(),
+            started_at=started,
+            finished_at=datetime.now(UTC),
+        )
+
+
+def _assemble(
+    ready: Plan, card: ModelCard, fitted: Decoded, counts: Counts, findings: Findings, provenance: Provenance
+) -> Explained:
+    grid = ready.sampler.grid
+    mean = (counts.votes / counts.samples).reshape(grid)
+    salient, not_salient = findings.salient.reshape(grid), findings.not_salient.reshape(grid)
+    image = fitted.pixels.numpy()
+    radii = ready.certifiers[0].params.radii
+    # Layers (channels) are shown as one picture: the greatest share of votes, the furthest radius.
+    heat, low, high = pictures.heatmap(mean.max(axis=0))
+    overlay = pictures.overlay(image, mean.max(axis=0), ready.spec.render.palette)
+    certified = pictures.certified(image, salient.max(axis=0), not_salient.min(axis=0), radii)
+    plot = curve(findings.curve, findings.certificates[0].radii, ready.spec.confidence, findings.evidence.noun)
+    shared = {
+        "notice": NOTICE,
+        "spec": ready.spec,
+        "prediction": Prediction(
+            index=ready.clean.index, label=card.classes[ready.clean.index], probability=ready.clean.probability
+        ),
+        "target": ready.target,
+        "samples": counts.samples,
+        "degenerate_samples": counts.degenerate,
+        "alpha": Alpha(total=ready.spec.alpha, intervals=ready.spec.alpha),
+        "certificates": findings.certificates,
+        "curve": findings.curve,
+        "provenance": provenance,
+    }
+    document = CertificateDocument.model_validate({**shared, "counts": _record(counts, grid)})
+    arrays = io.BytesIO()
+    np.savez_compressed(
+        arrays, mean=mean, votes=counts.votes.reshape(grid), salient_radius=salient, not_salient_radius=not_salient
+    )
+    artifacts = {
+        "heatmap.png": heat,
+        "overlay.png": overlay,
+        "certified.png": certified,
+        "curve.png": plot,
+        "map.npz": arrays.getvalue(),
+        "certificate.json": document.model_dump_json(indent=2).encode(),
+    }
+    explanation = Explanation.model_validate(
+        {
+            **shared,
+            "heatmap": HeatMap(
+                png_base64=_text(heat), bits=16, value_min=low, value_max=high, width=grid[2], height=grid[1]
+            ),
+            "overlay": Picture(png_base64=_text(overlay)),
+            "certified": Picture(png_base64=_text(certified)),
+            "artifacts": sorted(artifacts),
+        }
+    )
+    return Explained(explanation, artifacts)
+
+
+def _record(counts: Counts, grid: tuple[int, int, int]) -> CountsRecord:
+    packed = zlib.compress(counts.votes.astype("<i8").tobytes(), 9)
+    return CountsRecord(votes_zlib_base64=_text(packed), grid=grid, sha256=counts.digest)
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode("ascii")

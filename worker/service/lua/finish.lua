@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- ARGV: rules, id, attempt, then name and bytes of every blob
+local id, attempt = ARGV[2], ARGV[3]
+local key = job_key(id)
+local now = redis.call('HMGET', key, 'state', 'attempt')
+if now[1] == 'succeeded' and now[2] == attempt then return 'ok' end -- the same call, sent again by the client library
+if not holds(id, attempt) then
+  count('fenced')
+  return 'lost'
+end
+local names = redis.call('HGET', key, 'names')
+for i = 4, #ARGV, 2 do
+  redis.call('SET', blob_key(id, ARGV[i]), ARGV[i + 1])
+  names = names .. ' ' .. ARGV[i]
+end
+redis.call('HSET', key, 'names', names, 'done', redis.call('HGET', key, 'total'))
+close(id, 'succeeded', nil)
+return 'ok'

@@ -1,0 +1,108 @@
+"""A job as the store knows it: everything that the record holds, read in one step at one moment of Redis's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict
+
+from worker.contract.errors import Problem
+from worker.contract.job import FINISHED, Job, JobState, Progress
+
+
+class JobRecord(BaseModel):
+    """The whole record of a job but its blobs. `attempt` is the fence; `returned` counts hand-backs among the attempts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: str
+    state: JobState
+    attempt: int
+    returned: int
+    worker: str | None
+    owner: str
+    correlation_id: str
+    digest: str
+    payload: str
+    names: tuple[str, ...]
+    progress: Progress
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+    lease_until: datetime | None
+    deadline: datetime | None
+    error: Problem | None
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED
+
+    def job(self, links: dict[str, str]) -> Job:
+        """The part that clients see."""
+        return Job(
+            id=self.id,
+            kind=self.kind,
+            state=self.state,
+            attempt=self.attempt,
+            progress=self.progress,
+            created_at=self.created_at,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            expires_at=self.expires_at,
+            links=links,
+            error=self.error,
+        )
+
+
+def read_record(job_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> JobRecord:
+    """The record of a Redis hash, with the progress as of `now_ms`."""
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    created = _time(text, "created_at")
+    if created is None:
+        raise ValueError(f"the record of job {job_id} has no created_at")
+    running = text["state"] == "running"
+    return JobRecord(
+        id=job_id,
+        kind=text["kind"],
+        state=cast(JobState, text["state"]),
+        attempt=int(text["attempt"]),
+        returned=int(text["returned"]),
+        worker=text.get("worker"),
+        owner=text["owner"],
+        correlation_id=text["correlation_id"],
+        digest=text["digest"],
+        payload=text["payload"],
+        names=tuple(text["names"].split()),
+        progress=_progress(text, now_ms),
+        created_at=created,
+        started_at=_time(text, "started_at"),
+        finished_at=_time(text, "finished_at"),
+        expires_at=_time(text, "expires_at"),
+        lease_until=_time(text, "lease_until") if running else None,
+        deadline=_time(text, "deadline") if running else None,
+        error=Problem.model_validate_json(text["error"]) if "error" in text else None,
+    )
+
+
+def _time(text: Mapping[str, str], field: str) -> datetime | None:
+    return datetime.fromtimestamp(int(text[field]) / 1000, UTC) if field in text else None
+
+
+def _progress(text: Mapping[str, str], now_ms: int) -> Progress:
+    done, total = int(text["done"]), int(text["total"])
+    share = done / total if total else float(text["state"] == "succeeded")
+    return Progress(done=done, total=total, percent=round(100.0 * min(share, 1.0), 1), eta_seconds=_eta(text, now_ms))
+
+
+def _eta(text: Mapping[str, str], now_ms: int) -> float | None:
+    """What is left at the pace of this attempt: work of an earlier attempt came from its checkpoint, at no cost."""
+    fresh = int(text["done"]) - int(text["base"])
+    if text["state"] != "running" or fresh <= 0:
+        return None
+    claimed, beat = int(text["claimed_at"]), int(text["beat_at"])
+    left = (int(text["total"]) - int(text["done"])) * (beat - claimed) / fresh
+    return round(max(0.0, left - (now_ms - beat)) / 1000, 1)
