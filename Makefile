@@ -26,7 +26,39 @@ $(STAMP): $(wildcard requirements/*.lock) pyproject.toml
 
 install: $(STAMP) ## make .venv from the locked, hashed requirements
 
-lock: ## resolve pyproject.toml again into requirements/*.lock
-	$(BIN)/python requirements/lock.py
+demo: $(STAMP) ## start everything, explain one held-out digit, show the certificate, stop everything
+	@$(BIN)/surety demo
 
-.PHONY: help install lock
+serve: $(STAMP) ## run Redis, a worker and the API on this machine until Ctrl-C
+	@$(BIN)/surety serve
+
+doctor: $(STAMP) ## say what is missing on this machine and how to mend it
+	@$(BIN)/surety doctor
+
+test: check ## check, then run all tests against a Redis server of their own
+	@$(BIN)/pytest
+
+check: $(STAMP) ## lint, types, import rules, catalogue, compose files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m worker.catalogue --check
+
+format: $(STAMP) ## let ruff lay out the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+catalogue: $(STAMP) ## write app/catalogue.json from the registries
+	@$(BIN)/python -m worker.catalogue
+
+train-digits: $(STAMP) ## train the digits model again from scikit-learn's bundled data (two minutes)
+	@$(BIN)/python -m models.training.digits --force
+
+lock: $(STAMP) ## resolve pyproject.toml again into requirements/*.lock
+	@PATH="$(BIN):$$PATH" $(BIN)/python requirements/lock.py
+
+clean: ## remove .venv, caches and outputs
+	@rm -rf .venv out var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help install demo serve doctor test check format catalogue train-digits lock clean

@@ -59,7 +59,8 @@ class Catalogue:
         known = self._validators[field]
         if method.name not in known:
             raise UnknownMethod(
-                f"There is no {field.removesuffix('s')} {method.name!r}. Known: {', '.join(sorted(known))}.", pointer=f"{pointer}/name"
+                f"There is no {field.removesuffix('s')} {method.name!r}. Known: {', '.join(sorted(known))}.",
+                pointer=f"{pointer}/name",
             )
         error = next(known[method.name].iter_errors(method.params), None)
         if error is not None:

@@ -67,7 +67,9 @@ def _json(body: bytes) -> tuple[bytes, Any]:
 def _only_known(names: Any) -> None:
     unknown = sorted(str(name) for name in names if name not in FIELDS)
     if unknown:
-        raise InvalidSpec(f"Unknown field; a request has `image` and `spec`, not {unknown[0][:64]!r}.", pointer=f"/{unknown[0][:64]}")
+        raise InvalidSpec(
+            f"Unknown field; a request has `image` and `spec`, not {unknown[0][:64]!r}.", pointer=f"/{unknown[0][:64]}"
+        )
 
 
 def parse_json(text: str | bytes, pointer: str) -> Any:
@@ -103,7 +105,8 @@ def _pointer(location: tuple[int | str, ...], document: Any) -> str:
     """The JSON pointer of a pydantic location, without the names of union members that pydantic puts in between."""
     pointer, node = "/spec", document
     for part in location:
-        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int)):
+        known = isinstance(node, dict) and part in node
+        if known or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
             pointer += f"/{str(part).replace('~', '~0').replace('/', '~1')[:64]}"
-            node = node[part] if not isinstance(node, list) or part < len(node) else None
+            node = node[part]
     return pointer

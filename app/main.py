@@ -10,6 +10,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from worker.store.courier import Courier
+from worker.store.jobs import JobStore
 
 from app import problems
 from app.body import BodyLimit
@@ -18,8 +20,6 @@ from app.routes import explanations, health, jobs, offers
 from app.state import State
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
-from worker.store.courier import Courier
-from worker.store.jobs import JobStore
 
 DESCRIPTION = (
     "Saliency maps with a proven lower bound on how much of them survives every small change of the image. "
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state = State(settings, JobStore(settings), Courier(settings), Catalogue())
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         state.store.close()
         state.courier.close()

@@ -68,7 +68,7 @@ def respond(problem: Problem, request: Request, status: HTTPStatus | None = None
     """The problem as a response. A body that FastAPI would echo back is never part of it."""
     status = status or STATUS[problem.code]
     body = {
-        "type": f"/docs/errors#{problem.code}",
+        "type": f"urn:surety:problem:{problem.code}",
         "title": problem.title,
         "status": int(status),
         "detail": problem.detail,

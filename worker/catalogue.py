@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from models.cards import load_cards, shipped
 from worker.contract.spec import ExplanationSpec, Palette
@@ -36,9 +36,10 @@ def catalogue() -> dict[str, Any]:
     """What the API shows at /v1/catalogue: methods per spec field, palettes, the spec's schema, shipped models."""
     return {
         "methods": {
-            field: [_row(entry) for _, entry in sorted(registry.entries.items())] for field, registry in REGISTRIES.items()
+            field: [_row(entry) for _, entry in sorted(registry.entries.items())]
+            for field, registry in REGISTRIES.items()
         },
-        "palettes": list(Palette.__args__),
+        "palettes": list(get_args(Palette)),
         "spec": ExplanationSpec.model_json_schema(by_alias=True),
         "models": [entry.card.model_dump(mode="json") for _, entry in sorted(load_cards(shipped()).items())],
     }

@@ -30,7 +30,11 @@ BODY: dict[str, Any] = {
                     "type": "object",
                     "required": ["image"],
                     "properties": {
-                        "image": {"type": "object", "required": ["base64"], "properties": {"base64": {"type": "string"}}},
+                        "image": {
+                            "type": "object",
+                            "required": ["base64"],
+                            "properties": {"base64": {"type": "string"}},
+                        },
                         "spec": SPEC,
                     },
                 }

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
+from worker.store.record import JobRecord
 
 from app.problems import respond
 from app.state import Shared
 from worker.contract.errors import InvalidSpec, JobCancelled
 from worker.contract.job import Job, JobState
 from worker.contract.result import Explanation
-from worker.store.record import JobRecord
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -47,7 +47,9 @@ def list_jobs(
     try:
         records, place = shared.store.jobs(state=state, limit=limit, cursor=cursor)
     except ValueError:
-        raise InvalidSpec("This cursor did not come from this list; start without one.", pointer="/query/cursor") from None
+        raise InvalidSpec(
+            "This cursor did not come from this list; start without one.", pointer="/query/cursor"
+        ) from None
     following = f"/v1/jobs?limit={limit}&cursor={place}" + (f"&state={state}" if state else "") if place else None
     return JobList(jobs=[record.job(links(record)) for record in records], next=following)
 

@@ -27,7 +27,11 @@ def random_case(rng: np.random.Generator, ties: bool) -> tuple[Evidence, int, fl
     lower, upper = np.clip(means - width[0], 1 / 64, 63 / 64), np.clip(means + width[1], 1 / 64, 63 / 64)
     votes = np.rint(means * 1000).astype(np.int64)
     noise = Gaussian(Params(sigma=float(rng.uniform(0.1, 0.5))))
-    return Evidence(votes, 1000, Bounds(lower, upper, 0.05, 0.01, 0), "none", noise, "cells", ""), size, float(rng.uniform(0, 0.1))
+    return (
+        Evidence(votes, 1000, Bounds(lower, upper, 0.05, 0.01, 0), "none", noise, "cells", ""),
+        size,
+        float(rng.uniform(0, 0.1)),
+    )
 
 
 def box(evidence: Evidence, rho: float) -> tuple[list[float], list[float]]:

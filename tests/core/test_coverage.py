@@ -78,13 +78,18 @@ def test_more_intervals_fail_than_allowed_at_most_alpha_of_the_time(failures: in
     assert failures > 0 or broken > 40, "the union bound is not that loose for independent cells"
 
 
-@pytest.mark.parametrize(("failures", "tilt", "rho"), [(0, 0.0, RHO), (0, 0.5, RHO), (2, 0.5, RHO), (0, 0.5, 0.001), (2, 0.5, 0.001)])
+@pytest.mark.parametrize(
+    ("failures", "tilt", "rho"), [(0, 0.0, RHO), (0, 0.5, RHO), (2, 0.5, RHO), (0, 0.5, 0.001), (2, 0.5, 0.001)]
+)
 def test_violations_stay_below_alpha(failures: int, tilt: float, rho: float) -> None:
     """An exact binomial test cannot reject "violated with probability at most alpha"; in fact it is far below."""
     violations, certified, true = run(failures, tilt, rho, plug_in=False)
     assert binomtest(violations, RUNS, ALPHA, alternative="greater").pvalue > 0.01
     assert np.mean(certified) > 0.05, "a certificate that never says anything would pass too"
-    print(f"failures {failures}, tilt {tilt}, rho {rho}: {violations} violations in {RUNS}; certified {np.mean(certified):.3f} of true {np.mean(true):.3f}")
+    print(
+        f"failures {failures}, tilt {tilt}, rho {rho}: {violations} violations in {RUNS}; "
+        f"certified {np.mean(certified):.3f} of true {np.mean(true):.3f}"
+    )
 
 
 def test_the_measurement_can_fail() -> None:
@@ -100,7 +105,9 @@ def test_tight_without_sampling_error() -> None:
         model = HalfSpaces.opposed(rng, CELLS, SIZE, N, SIGMA, tilt=0.0, least=0.5)
         means = model.mean(np.zeros(N))
         votes = np.rint(means * 1e9).astype(np.int64)
-        exact = Evidence(votes, 10**9, Bounds(means, means, ALPHA, 0.0, 0), "none", Gaussian(Sigma(sigma=SIGMA)), "cells", "")
+        exact = Evidence(
+            votes, 10**9, Bounds(means, means, ALPHA, 0.0, 0), "none", Gaussian(Sigma(sigma=SIGMA)), "cells", ""
+        )
         for rho in (0.0, 0.02, 0.06, 0.1):
             lost = int(np.searchsorted(loss_radii(exact, SIZE), rho, side="right"))
             assert SIZE - lost == true_overlap(model, exact, rho)

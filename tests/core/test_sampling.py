@@ -115,9 +115,10 @@ def test_seed_model_image_and_spec_decide_the_counts(network: nn.Module, image: 
     assert everything(ready(network, image)).digest == base
     assert everything(ready(network, image, seed=1)).digest != base
     assert everything(ready(network, image.flip(1))).digest != base
-    assert everything(ready(network, image, target={"class": 1})).digest != everything(
-        ready(network, image, target={"class": 2})
-    ).digest
+    assert (
+        everything(ready(network, image, target={"class": 1})).digest
+        != everything(ready(network, image, target={"class": 2})).digest
+    )
 
 
 class _Poisoned(nn.Module):
@@ -172,7 +173,11 @@ def test_a_constant_attribution_has_no_result(image: Tensor) -> None:
         ({"certificates": [{"name": "topk_overlap", "k": 0.009}]}, NoCells, "/spec/certificates/0/k"),
         ({"certificates": [{"name": "topk_overlap", "radii": []}]}, InvalidSpec, "/spec/certificates/0/radii"),
         ({"certificates": [{"name": "nothing"}]}, UnknownMethod, "/spec/certificates/0/name"),
-        ({"interval": {"name": "clopper_pearson", "allowed_failures": -1}}, InvalidSpec, "/spec/interval/allowed_failures"),
+        (
+            {"interval": {"name": "clopper_pearson", "allowed_failures": -1}},
+            InvalidSpec,
+            "/spec/interval/allowed_failures",
+        ),
     ],
 )
 def test_a_bad_spec_is_refused_before_sampling(
@@ -186,7 +191,9 @@ def test_a_bad_spec_is_refused_before_sampling(
 def test_findings_say_the_same_thing_everywhere(network: nn.Module, image: Tensor) -> None:
     """Values, curve, status and sentences of one result agree with one another."""
     certificates = [{"name": name, "k": 0.2, "radii": [0.001, 0.01, 5.0]} for name in ("topk_overlap", "pixel_status")]
-    the_plan = ready(network, image, samples=800, batch=32, certificates=certificates, noise={"name": "gaussian", "sigma": 0.3})
+    the_plan = ready(
+        network, image, samples=800, batch=32, certificates=certificates, noise={"name": "gaussian", "sigma": 0.3}
+    )
     findings = certify(the_plan, everything(the_plan))
     overlap, status = findings.certificates
     near, _, far = overlap.radii

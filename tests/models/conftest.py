@@ -34,16 +34,16 @@ def shared() -> Callable[[str], Path]:
 def write(tmp_path: Path) -> Write:
     """Writes an untrained `surety/four_conv` of two classes and its card, `fields` replacing the card's own.
 
-    A field given as None is left out. `weights`, tensors or a file's bytes, replace the network's own; the sha256 fits
+    A field given as None is left out. `stored`, tensors or a file's bytes, replaces the network's own; the sha256 fits
     the file unless it is among `fields`. Gives the folder above the card's.
     """
 
-    def write(weights: dict[str, torch.Tensor] | bytes | None = None, folder: str = "small", **fields: Any) -> Path:
+    def write(stored: dict[str, torch.Tensor] | bytes | None = None, /, folder: str = "small", **fields: Any) -> Path:
         target = tmp_path / folder
         target.mkdir(exist_ok=True)
-        if weights is None:
-            weights = NETWORKS["surety/four_conv"](2, 1).state_dict()
-        content = weights if isinstance(weights, bytes) else save(weights)
+        if stored is None:
+            stored = NETWORKS["surety/four_conv"](2, 1).state_dict()
+        content = stored if isinstance(stored, bytes) else save(stored)
         (target / "w.safetensors").write_bytes(content)
         card = {
             "name": "small",

@@ -57,7 +57,7 @@ def test_cards_are_found_in_a_directory_and_its_folders(write: Write, tmp_path: 
     ],
 )
 def test_a_wrong_field_is_named(write: Write, fields: dict[str, Any], told: str) -> None:
-    with pytest.raises(ModelUnusable, match="card.yaml") as caught:
+    with pytest.raises(ModelUnusable, match=r"card\.yaml") as caught:
         load_cards(write(**fields))
     assert told in caught.value.detail
 

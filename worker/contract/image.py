@@ -57,7 +57,9 @@ def open_image(data: bytes) -> Image.Image:
     if data.startswith(MAGIC):
         raise unreadable()
     hint = " DICOM is not read by this version." if data[128:132] == b"DICM" else ""
-    raise ImageFormat(f"The content is not PNG, JPEG, TIFF or WebP, whatever the file's name says.{hint}", pointer=POINTER)
+    raise ImageFormat(
+        f"The content is not PNG, JPEG, TIFF or WebP, whatever the file's name says.{hint}", pointer=POINTER
+    )
 
 
 def unreadable() -> ImageUnreadable:

@@ -14,7 +14,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SURETY_", frozen=True, extra="ignore")
 
-    redis_url: str | None = Field(default=None, description="redis://, rediss:// or unix:// URL; none: the embedded server")
+    redis_url: str | None = Field(
+        default=None, description="redis://, rediss:// or unix:// URL; none: the embedded server"
+    )
     state_dir: Path = Field(default=Path("var"), description="where the embedded server keeps its data")
     broker_url: str | None = Field(default=None, description="Celery's broker; none: the same server as redis_url")
     models_dir: Path | None = Field(default=None, description="a directory of further model cards (YAML)")
@@ -32,4 +34,6 @@ class Settings(BaseSettings):
     resend_seconds: float = Field(default=30.0, gt=0.0, description="a queued job is sent again after this long")
     deadline_seconds: float = Field(default=3600.0, gt=0.0, description="a running attempt is ended after this long")
     max_attempts: int = Field(default=3, ge=1)
-    kernel: str = Field(default="worker.service.explain:kernel", description="what computes a job: module:name; for tests")
+    kernel: str = Field(
+        default="worker.service.explain:kernel", description="what computes a job: module:name; for tests"
+    )

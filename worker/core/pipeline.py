@@ -15,7 +15,8 @@ from worker.contract.result import Certificate, CurvePoint, Target
 from worker.contract.spec import ExplanationSpec, Method
 from worker.core.attributions import ATTRIBUTIONS
 from worker.core.bounds import INTERVALS
-from worker.core.certificates import CERTIFICATES, Certifier
+from worker.core.certificates import CERTIFICATES
+from worker.core.certificates.base import Certifier
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.pixel_status import not_salient_radius, salient_radius
 from worker.core.certificates.topk_overlap import loss_radii
@@ -127,12 +128,13 @@ def _target(spec: ExplanationSpec, clean: Clean, classes: Sequence[str]) -> Targ
     if spec.target == "per-sample":
         return Target(mode="per-sample", index=None, label="each noisy image's own class")
     if spec.target == "predicted":
-        index, mode = clean.index, "predicted"
+        index, mode = clean.predicted, "predicted"
     else:
         index, mode = spec.target.index, "class"
     if index >= clean.classes:
         raise ClassOutOfRange(
-            f"Class {index} does not exist; {spec.model} has classes 0 to {clean.classes - 1}.", pointer="/spec/target/class"
+            f"Class {index} does not exist; {spec.model} has classes 0 to {clean.classes - 1}.",
+            pointer="/spec/target/class",
         )
     return Target(mode=mode, index=index, label=f"class '{classes[index]}'")
 
@@ -147,7 +149,8 @@ def _curve(ready: Plan, evidence: Evidence, size: int) -> list[CurvePoint]:
     if isinstance(evidence.noise, Gaussian):
         printed = _overlap(TopKOverlapAsPrinted.name, ready.k, evidence, size, grid)
     return [
-        CurvePoint(rho=float(rho), overlap=a, overlap_as_printed=b) for rho, a, b in zip(grid, ours, printed, strict=True)
+        CurvePoint(rho=float(rho), overlap=a, overlap_as_printed=b)
+        for rho, a, b in zip(grid, ours, printed, strict=True)
     ]
 
 

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from worker.contract.errors import DegenerateMap, ModelInTrainMode, NonFiniteLogits
-from worker.core.attributions import Attribution
-from worker.core.granularities import Granularity
-from worker.core.maps import SampleMap
-from worker.core.noises import Noise
+from worker.core.attributions.base import Attribution
+from worker.core.granularities.base import Granularity
+from worker.core.maps.base import SampleMap
+from worker.core.noises.base import Noise
 from worker.core.statistics.counts import Counts
 
 Image = Float[Tensor, "channels height width"]
@@ -22,7 +22,7 @@ Image = Float[Tensor, "channels height width"]
 class Clean(NamedTuple):
     """The model's answer at the image itself."""
 
-    index: int
+    predicted: int
     probability: float
     classes: int
 
@@ -94,6 +94,6 @@ def reject_degenerate(counts: Counts) -> None:
     """Raise DegenerateMap if no sample had a ranking: there is nothing to show."""
     if counts.degenerate == counts.samples:
         raise DegenerateMap(
-            f"The attribution was constant or not finite in all {counts.samples} samples, so no cell ranks above another; "
-            "choose another attribution, class or model."
+            f"The attribution was constant or not finite in all {counts.samples} samples, so no cell ranks above "
+            "another; choose another attribution, class or model."
         )

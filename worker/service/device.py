@@ -22,4 +22,8 @@ def prepare(settings: Settings) -> torch.device:
 
 def describe(device: torch.device) -> str:
     """The device's name, for provenance."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+    return (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+    )

@@ -121,7 +121,7 @@ def _assemble(
         "notice": NOTICE,
         "spec": ready.spec,
         "prediction": Prediction(
-            index=ready.clean.index, label=card.classes[ready.clean.index], probability=ready.clean.probability
+            index=ready.clean.predicted, label=card.classes[ready.clean.predicted], probability=ready.clean.probability
         ),
         "target": ready.target,
         "samples": counts.samples,

@@ -83,7 +83,9 @@ def to_input(decoded: Decoded, wanted: ModelInput) -> Decoded:
     pixels = _channels(decoded.pixels, wanted.channels, steps)
     rows, columns = pixels.shape[1:]
     if (rows, columns) != (wanted.height, wanted.width):
-        scale = min(rows, columns) / wanted.resize if wanted.resize else min(rows / wanted.height, columns / wanted.width)
+        scale = (
+            min(rows, columns) / wanted.resize if wanted.resize else min(rows / wanted.height, columns / wanted.width)
+        )
         height, width = min(rows, round(wanted.height * scale)), min(columns, round(wanted.width * scale))
         height, width = max(1, height), max(1, width)
         top, left = (rows - height) // 2, (columns - width) // 2

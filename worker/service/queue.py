@@ -78,15 +78,16 @@ class JobQueue:
         self._app = make_celery(settings)
 
     def send(self, job_id: str) -> bool:
-        """True if the broker took the message. If not, nothing is lost: the reconciler sends it again."""
-        for _ in range(2):  # the first may meet a pooled connection that a restart of the server has cut
-            try:
-                self._app.send_task(TASK, args=[job_id], ignore_result=True)
-                return True
-            except (OperationalError, redis.RedisError, OSError) as error:
-                problem = type(error).__name__
-        _log.warning("job %s: could not be sent (%s); it will be sent again", job_id, problem)
-        return False
+        """True if the broker took the message. If not, nothing is lost: the reconciler sends it again.
+
+        With the broker away this takes some seconds: kombu's client tries four times, which cannot be set.
+        """
+        try:
+            self._app.send_task(TASK, args=[job_id], ignore_result=True)
+        except (OperationalError, redis.RedisError, OSError) as error:
+            _log.warning("job %s: could not be sent (%s); it will be sent again", job_id, type(error).__name__)
+            return False
+        return True
 
     def close(self) -> None:
         self._app.close()

@@ -67,13 +67,11 @@ class Certifier(Entry):
     def nothing(self, evidence: Evidence, size: int, rho: float) -> str:
         return (
             f"Nothing is certified within the l2 radius {rho:g}: none of the {size} most salient {evidence.noun} for "
-            f"{evidence.subject} can be proven to stay. Use a smaller radius, more samples, more noise, or coarser cells."
+            f"{evidence.subject} can be proven to stay. Use a smaller radius, more samples or more noise."
         )
 
     @abstractmethod
-    def certified(
-        self, evidence: Evidence, size: int, radii: Float[ndarray, " radii"]
-    ) -> Int[ndarray, " radii"]:
+    def certified(self, evidence: Evidence, size: int, radii: Float[ndarray, " radii"]) -> Int[ndarray, " radii"]:
         """How many of the `size` cells are certified at each radius."""
 
     @abstractmethod
@@ -81,11 +79,17 @@ class Certifier(Entry):
         """What is proven when `count` > 0 cells are certified within rho, for a clinician to read."""
 
 
+def share(evidence: Evidence, size: int, count: int) -> str:
+    """How many of which cells, for which class."""
+    percent = f"{100 * count / size:.0f} %"
+    return f"at least {count} of the {size} most salient {evidence.noun} ({percent}) shown for {evidence.subject}"
+
+
 def promise(evidence: Evidence) -> str:
     """The opening every probabilistic sentence shares."""
     return f"With {100 * evidence.confidence:g} % confidence over the random sampling"
 
 
-def scope(evidence: Evidence, rho: float) -> str:
+def scope(rho: float) -> str:
     """The perturbations every sentence speaks of."""
     return f"every change of the image of l2 norm at most {rho:g} (pixel values in [0,1])"

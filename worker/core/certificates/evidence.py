@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 
 from worker.contract.errors import NoCells
@@ -16,7 +16,7 @@ from worker.core.noises.base import Noise
 
 @dataclass(frozen=True)
 class Evidence:
-    """The state after sampling. `noun` and `subject` are the words of a statement, such as "pixels" and "class 'cat'"."""
+    """The state after sampling. `noun` and `subject` are words of a statement: "pixels", "class 'cat'"."""
 
     votes: Int[ndarray, " cells"]
     samples: int

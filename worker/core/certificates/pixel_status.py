@@ -14,8 +14,8 @@ from worker.core.registry import Guarantee
 
 
 class PixelStatus(Certifier):
-    """With probability at least 1 - alpha over the sampling, for every ||d||_2 <= rho: a cell marked salient is in every
-    top-K set of the population map at x + d, a cell marked not salient in none, whatever breaks ties.
+    """With probability at least 1 - alpha over the sampling, for every ||d||_2 <= rho: a cell marked salient is in
+    every top-K set of the population map at x + d, a cell marked not salient in none, whatever breaks ties.
 
     With f allowed failures this holds for all but at most f of the marked cells, and the number reported is lowered
     by f. Cells that are neither are abstained on. Source: certificates.md section 5 (box rule).
@@ -36,8 +36,8 @@ class PixelStatus(Certifier):
         which = f"all but at most {failures} of the marked" if failures else "each of the"
         marked = count + failures if failures else count
         return (
-            f"{promise(evidence)}, {which} {marked} certified {evidence.noun} for {evidence.subject} is among the {size} most "
-            f"salient of the smoothed map under {scope(evidence, rho)}."
+            f"{promise(evidence)}, {which} {marked} certified {evidence.noun} for {evidence.subject} is among the "
+            f"{size} most salient of the smoothed map under {scope(rho)}."
         )
 
 

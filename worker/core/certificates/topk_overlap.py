@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from worker.core.certificates.base import Certifier, promise, scope
+from worker.core.certificates.base import Certifier, promise, scope, share
 from worker.core.certificates.evidence import Evidence
 from worker.core.registry import Guarantee
 
@@ -35,9 +35,8 @@ class TopKOverlap(Certifier):
 
     def sentence(self, evidence: Evidence, size: int, rho: float, count: int) -> str:
         return (
-            f"{promise(evidence)}, at least {count} of the {size} most salient {evidence.noun} ({100 * count / size:.0f} %) "
-            f"shown for {evidence.subject} stay among the {size} most salient of the smoothed map under "
-            f"{scope(evidence, rho)}."
+            f"{promise(evidence)}, {share(evidence, size, count)} stay among the {size} most "
+            f"salient of the smoothed map under {scope(rho)}."
         )
 
 

@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 
 from worker.contract.errors import InvalidSpec
 from worker.contract.result import IntervalUsed
-from worker.core.certificates.base import Certifier, promise, scope
+from worker.core.certificates.base import Certifier, promise, scope, share
 from worker.core.certificates.evidence import Evidence
 from worker.core.noises.gaussian import Gaussian
 from worker.core.registry import Guarantee
@@ -38,7 +38,9 @@ class TopKOverlapAsPrinted(Certifier):
         index = np.arange(max(1, 2 * size - evidence.cells), size + 1)
         floor_input = np.clip(means[index - 1] - self._error(evidence), 0.0, 1.0)
         rival = means[2 * size - index - 1]
-        return np.array([self._largest(evidence, floor_input, rival, index, float(rho)) for rho in radii], dtype=np.int64)
+        return np.array(
+            [self._largest(evidence, floor_input, rival, index, float(rho)) for rho in radii], dtype=np.int64
+        )
 
     def _largest(
         self,
@@ -60,7 +62,6 @@ class TopKOverlapAsPrinted(Certifier):
 
     def sentence(self, evidence: Evidence, size: int, rho: float, count: int) -> str:
         return (
-            f"{promise(evidence)}, Levine's Theorem 2 as printed proves that at least {count} of the {size} most salient "
-            f"{evidence.noun} ({100 * count / size:.0f} %) shown for {evidence.subject} stay among the {size} most salient "
-            f"of the smoothed map under {scope(evidence, rho)}."
+            f"{promise(evidence)}, Levine's Theorem 2 as printed proves that {share(evidence, size, count)} stay among "
+            f"the {size} most salient of the smoothed map under {scope(rho)}."
         )

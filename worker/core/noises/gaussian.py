@@ -29,7 +29,9 @@ class Gaussian(Noise):
     """Independent normal noise of standard deviation sigma on every element."""
 
     name: ClassVar[str] = "gaussian"
-    summary: ClassVar[str] = "Independent normal noise of standard deviation sigma (in [0,1] pixel units) on every element"
+    summary: ClassVar[str] = (
+        "Independent normal noise of standard deviation sigma (in [0,1] pixel units) on every element"
+    )
     source: ClassVar[str] = "Levine et al. 2019, Lemma 1; Cohen et al. 2019, Lemma 4"
     Params: ClassVar[type[Frozen]] = Params
 

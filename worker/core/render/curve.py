@@ -17,7 +17,9 @@ def curve(points: Sequence[CurvePoint], asked: Sequence[AtRadius], confidence: f
     figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     rho = [point.rho for point in points]
-    axes.step(rho, [point.overlap for point in points], where="post", color=OURS, lw=2, label="certified (exact for the box)")
+    axes.step(
+        rho, [point.overlap for point in points], where="post", color=OURS, lw=2, label="certified (exact for the box)"
+    )
     printed = [point.overlap_as_printed for point in points if point.overlap_as_printed is not None]
     if printed:
         axes.plot(rho, printed, color=PRINTED, lw=1.5, ls="--", label="Levine 2019, Theorem 2 as printed")

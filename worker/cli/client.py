@@ -1,0 +1,83 @@
+"""A client of the HTTP API, as the command line needs it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from worker.contract.job import Job
+from worker.contract.result import Explanation
+
+POLL_SECONDS = 0.2
+
+
+class Refused(Exception):
+    """The service answered with a problem; `code`, `detail` and `pointer` are its own."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.code = str(body.get("code", "?"))
+        self.detail = str(body.get("detail", ""))
+        self.pointer = str(body.get("pointer") or "")
+        super().__init__(f"{body.get('title', 'refused')}: {self.detail}")
+
+
+class Unreachable(Exception):
+    """No service answers at this address."""
+
+
+class Client:
+    """Talks to one service. Raises Refused or Unreachable."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=30.0, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def submit(self, image: Path, spec: dict[str, Any]) -> Job:
+        files = {"image": (image.name, image.read_bytes()), "spec": (None, json.dumps(spec))}
+        return Job.model_validate(self._call("POST", "/v1/explanations", files=files).json())
+
+    def follow(self, job: Job) -> Iterator[Job]:
+        """The job again and again until it is finished, last."""
+        while not job.finished:
+            time.sleep(POLL_SECONDS)
+            job = Job.model_validate(self._call("GET", f"/v1/jobs/{job.id}").json())
+            yield job
+
+    def result(self, job: Job) -> Explanation:
+        return Explanation.model_validate(self._call("GET", f"/v1/jobs/{job.id}/result").json())
+
+    def artifact(self, job: Job, name: str) -> bytes:
+        return self._call("GET", f"/v1/jobs/{job.id}/artifacts/{name}").content
+
+    def ready(self) -> bool:
+        """Whether a request sent now would be worked on."""
+        try:
+            return self._http.get("/health/ready").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise Unreachable(f"No service answers at {self._http.base_url} ({error}).") from error
+        if response.is_error:
+            try:
+                body = response.json()
+            except ValueError:
+                body = {"title": f"HTTP {response.status_code}", "detail": response.text[:200]}
+            raise Refused(body)
+        return response

@@ -1,0 +1,42 @@
+"""An explanation in words on the terminal, and its files in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from worker.cli.console import console
+from worker.contract.result import Explanation
+
+
+def show(explanation: Explanation) -> None:
+    """The prediction, every certificate as sentences, and what they do not say."""
+    prediction = explanation.prediction
+    console.print(
+        f"\n[bold]Prediction[/]  {escape(prediction.label)}, probability {prediction.probability:.3f} "
+        f"(class {prediction.index} of model {explanation.provenance.model})"
+    )
+    for certificate in explanation.certificates:
+        console.print(f"\n[bold]{certificate.name}[/]  [dim]{certificate.guarantee}; {escape(certificate.source)}[/]")
+        table = Table("l2 radius", "certified", "share", box=None, padding=(0, 3, 0, 0), header_style="dim")
+        for at in certificate.radii:
+            table.add_row(f"{at.rho:g}", f"{at.certified} of {at.k}", f"{100 * at.value:.0f} %")
+        console.print(Padding(table, (0, 0, 1, 2)))
+        console.print(Padding(escape(certificate.statement), (0, 0, 0, 2)))
+    if explanation.degenerate_samples:
+        console.print(
+            f"\n{explanation.degenerate_samples} of {explanation.samples} samples had no ranking and voted for nothing."
+        )
+    console.print(f"\n[dim]{escape(explanation.notice)}[/]")
+
+
+def save(artifacts: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files and list them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in artifacts.items():
+        (folder / name).write_bytes(data)
+    console.print(f"\nWritten to {escape(str(folder))}/: {', '.join(sorted(artifacts))}", soft_wrap=True)

@@ -1,0 +1,106 @@
+"""The whole service on one machine: Redis, a worker and the API, started together and stopped together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import IO, Self
+
+from models.cards import load_cards, shipped
+from worker.cli.client import Client
+from worker.contract.model import ModelCard
+from worker.contract.settings import Settings
+from worker.service import launch
+from worker.service.server import RedisServer, ServerError
+from worker.service.supervisor import Supervisor, environment
+
+HOST = "127.0.0.1"
+START_SECONDS = 120.0
+STOP_SECONDS = 5.0
+
+
+def known_cards(settings: Settings) -> list[ModelCard]:
+    """The cards of the shipped models and of the configured directory."""
+    folders = [shipped(), *([settings.models_dir] if settings.models_dir else [])]
+    return [entry.card for entry in load_cards(*folders).values()]
+
+
+def cards_json(settings: Settings) -> str:
+    return "[" + ",".join(card.model_dump_json() for card in known_cards(settings)) + "]"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Stack:
+    """`with Stack(settings) as stack:` is a service at `stack.url`; on leaving, everything it started has ended."""
+
+    def __init__(self, settings: Settings, port: int = 0) -> None:
+        self._settings = settings
+        self._server = RedisServer(settings)
+        self._supervisor: Supervisor | None = None
+        self._api: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self.port = port or free_port()
+        self.log = settings.state_dir.absolute() / "service.log"
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def check(self) -> None:
+        """Raises ServerError when the API has ended."""
+        if self._api and self._api.poll() is not None:
+            raise ServerError(f"The API ended with status {self._api.returncode}; see {self.log}")
+
+    def _start(self) -> None:
+        self._server.start()
+        settings = self._settings.model_copy(update={"redis_url": self._server.url})
+        self._log = self.log.open("ab")
+        self._supervisor = Supervisor(settings, cards_json(settings), server=self._server, output=self._log)
+        self._supervisor.start()
+        command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--host", HOST]
+        command += ["--port", str(self.port), "--log-level", "warning", "--no-server-header"]
+        self._api = launch.spawn(
+            command, on_death=signal.SIGTERM, environment=environment(settings, os.environ), output=self._log
+        )
+        self._await_ready()
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        with Client(self.url) as client:
+            while not client.ready():
+                self.check()
+                if time.monotonic() > deadline:
+                    raise ServerError(f"The service was not ready within {START_SECONDS:g} s; see {self.log}")
+                time.sleep(0.1)
+
+    def _stop(self) -> None:
+        if self._api:
+            launch.end(self._api, STOP_SECONDS)
+        if self._supervisor:
+            self._supervisor.stop()
+        self._server.stop()
+        if self._log:
+            self._log.close()
