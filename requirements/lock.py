@@ -13,25 +13,26 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 LOCKS = {
-    "api.lock": [],
-    "worker.lock": ["--extra=worker", "--extra=embedded"],
-    "dev.lock": ["--extra=worker", "--extra=embedded", "--extra=training", "--extra=dev"],
+    "build.lock": ["--group=build"],
+    "api.lock": ["pyproject.toml"],
+    "worker.lock": ["pyproject.toml", "--extra=worker", "--extra=embedded"],
+    "dev.lock": ["pyproject.toml", "--extra=worker", "--extra=embedded", "--extra=training", "--extra=dev"],
 }
 TORCH = re.compile(r"(nvidia-|cuda-|triton==|torch==)")
 
 
-def compile_lock(extras: list[str], output: Path) -> list[str]:
+def compile_lock(sources: list[str], output: Path) -> list[str]:
     """Resolve for every platform and return the lock as blocks, one requirement with its hashes each."""
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11"]
     command += ["--generate-hashes", "--no-annotate", "--no-header", "--output-file", str(output)]
-    subprocess.run([*command, *extras, "pyproject.toml"], check=True, cwd=HERE.parent)
+    subprocess.run([*command, *sources], check=True, cwd=HERE.parent)
     return re.split(r"\n(?=\S)", output.read_text().strip())
 
 
 def main() -> int:
     torch: list[str] = []
-    for name, extras in LOCKS.items():
-        blocks = compile_lock(extras, HERE / name)
+    for name, sources in LOCKS.items():
+        blocks = compile_lock(sources, HERE / name)
         torch = [block for block in blocks if TORCH.match(block)] or torch
         kept = [block for block in blocks if not TORCH.match(block)]
         (HERE / name).write_text("\n".join(kept) + "\n")

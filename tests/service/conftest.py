@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
-from service_polling import children
 
+from tests.service.polling import children
 from worker.contract.settings import Settings
 from worker.service.server import RedisServer
 from worker.service.store import JobStore

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from service_polling import alive, wait_for
 
+from tests.service.polling import alive, wait_for
 from worker.contract.settings import Settings
 from worker.service import server
 from worker.service.server import RedisServer, ServerError, find_binary, socket_path

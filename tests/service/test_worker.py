@@ -1,4 +1,4 @@
-"""Real worker processes under a real supervisor, and what happens when they are killed, frozen, cancelled and stopped."""
+"""Real worker processes under a real supervisor; what happens when they are killed, frozen, cancelled, stopped."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 import redis
-from service_polling import alive, children, wait_for
 
+from tests.service.polling import alive, children, wait_for
+from worker.contract.errors import DegenerateMap, StoreUnavailable
 from worker.contract.settings import Settings
 from worker.service.queue import JobQueue, broker_url
 from worker.service.record import JobRecord
+from worker.service.server import RedisServer
 from worker.service.store import JobStore
 from worker.service.supervisor import Supervisor, environment
 
@@ -27,10 +29,10 @@ LEASE = 1.0
 @pytest.fixture(scope="module")
 def settings(make_settings: Callable[..., Settings]) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{Path(__file__).parent}:{Path(__file__).parents[2]}")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
         yield make_settings(
             db=2,
-            kernel="service_kernels:kernel",
+            kernel="tests.service.kernels:kernel",
             worker_processes=2,
             lease_seconds=LEASE,
             resend_seconds=1.0,
@@ -78,6 +80,14 @@ def finished(jobs: JobStore, job_id: str, seconds: float = 20.0) -> JobRecord:
     return jobs.get(job_id)
 
 
+def answers(jobs: JobStore) -> bool:
+    try:
+        jobs.ping()
+    except StoreUnavailable:
+        return False
+    return True
+
+
 def worker_pid(jobs: JobStore, job_id: str) -> int:
     return int(str(jobs.get(job_id).worker).rpartition(":")[2])
 
@@ -96,9 +106,7 @@ def test_workers_are_announced(jobs: JobStore, supervisor: Supervisor) -> None:
 
 def test_problem_reaches_the_client(jobs: JobStore, submit: Callable[..., str]) -> None:
     error = finished(jobs, submit("problem")).error
-    assert error and error.model_dump() == {
-        "code": "degenerate_map", "title": "The attribution has no ranking", "detail": "The map is flat.", "pointer": "/image"
-    }  # fmt: skip
+    assert error == DegenerateMap("The map is flat.", pointer="/image").problem()
 
 
 def test_unforeseen_error_stays_inside(jobs: JobStore, submit: Callable[..., str]) -> None:
@@ -235,13 +243,36 @@ def test_sigterm_hands_back_at_once(apart: Settings, tmp_path: Path, do: str) ->
 
 
 def test_nothing_outlives_a_killed_supervisor(apart: Settings) -> None:
-    program = "from worker.contract.settings import Settings; from worker.service.supervisor import Supervisor; Supervisor(Settings()).run()"
+    program = (
+        "from worker.contract.settings import Settings; from worker.service.supervisor import Supervisor;"
+        "Supervisor(Settings()).run()"
+    )
     with subprocess.Popen([sys.executable, "-c", program], env=environment(apart, os.environ)) as process:
         wait_for(lambda: len(children(process.pid)) >= 3, what="consumer, tracker and pool process")
         family = children(process.pid)
         process.kill()
         process.wait()
         wait_for(lambda: not any(map(alive, family)), 5, f"the end of {family}")
+
+
+def test_kill_9_of_the_server_mid_job(settings: Settings, tmp_path: Path) -> None:
+    """Our own server comes back by the supervisor, with all data; the worker waits for it and commits."""
+    embedded = RedisServer(Settings(redis_url=None, state_dir=tmp_path / "state"))
+    with embedded as url:
+        own = settings.model_copy(update={"redis_url": url, "worker_processes": 1, "deadline_seconds": 20.0})
+        store, queue = JobStore(own), JobQueue(own)
+        payload = json.dumps({"do": "steps", "dir": str(tmp_path), "total": 10, "pause": 0.2})
+        with Supervisor(own, server=embedded):
+            ids = [store.create("explanation", payload, b"", digest="d").id for _ in range(2)]
+            for job_id in ids:
+                queue.send(job_id)
+            wait_for(lambda: store.get(ids[0]).progress.done > 2)
+            first = embedded.pid
+            os.kill(first or 0, signal.SIGKILL)
+            wait_for(lambda: embedded.pid != first and answers(store))
+            assert [finished(store, job_id).state for job_id in ids] == ["succeeded", "succeeded"]
+        store.close()
+        queue.close()
 
 
 def test_environment_carries_exactly_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

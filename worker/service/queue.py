@@ -13,7 +13,7 @@ from worker.contract.settings import Settings
 
 TASK = "surety.run"
 QUEUE = "surety"
-# The worker's own thread ends a job at its deadline; this much later its process is killed, for code that does not listen.
+# The worker's own thread ends a job at its deadline. This much later its process is killed.
 KILL_MARGIN_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def make_celery(settings: Settings) -> Celery:
 
 
 def broker_url(settings: Settings) -> str:
-    """The broker's URL as kombu wants it, from one as redis-py wants it. Without broker_url it is the store's server."""
+    """The broker's URL as kombu wants it, from one as redis-py does. Without broker_url it is the store's server."""
     url = settings.broker_url or settings.redis_url
     if url is None:
         raise ValueError("Celery needs settings.redis_url or settings.broker_url; RedisServer gives one")

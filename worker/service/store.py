@@ -220,7 +220,10 @@ class JobStore:
             return self._redis.zcard("surety:active")
 
     def stats(self) -> dict[str, int]:
-        """Counts since the store was made: created, succeeded, failed, cancelled, fenced, leases_expired, resent, handed_back."""
+        """Counts since the store was made; what never happened is not in it.
+
+        created, succeeded, failed, cancelled, fenced, leases_expired, resent, handed_back.
+        """
         with store_errors():
             counts = cast(dict[bytes, bytes], self._redis.hgetall("surety:stats"))
         return {name.decode(): int(value) for name, value in counts.items()}

@@ -139,7 +139,7 @@ class Supervisor:
             except Exception:  # noqa: BLE001 - the jobs of everybody depend on this loop
                 _log.exception("a pass of the reconciler failed")
             # Jittered, so that many supervisors do not look at the same moment.
-            if self._stopping.wait(_TURN_SECONDS * random.uniform(0.8, 1.2)):
+            if self._stopping.wait(_TURN_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311 - nobody gains by guessing it
                 return
 
 

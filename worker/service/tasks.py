@@ -39,8 +39,8 @@ def run(job_id: str) -> None:
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def start_process(**_: Any) -> None:
     """Makes this pool process able to run jobs, and to hand its job back even while it is inside native code."""
-    # Blocked here and so in all threads made later: the signal waits for the one thread that asks for it. A handler would
-    # run only when the main thread comes back to Python.
+    # Blocked here and so in all threads made later: the signal waits for the one thread that asks for it.
+    # A handler would run only when the main thread comes back to Python.
     signal.pthread_sigmask(signal.SIG_BLOCK, {HAND_BACK})
     settings = Settings()
     kernel = cache(lambda: load_kernel(settings.kernel))

@@ -18,11 +18,11 @@ def curve(points: Sequence[CurvePoint], asked: Sequence[AtRadius], confidence: f
     axes = figure.add_subplot()
     rho = [point.rho for point in points]
     axes.step(
-        rho, [point.overlap for point in points], where="post", color=OURS, lw=2, label="certified (exact for the box)"
+        rho, [point.overlap for point in points], where="pre", color=OURS, lw=2, label="certified (exact for the box)"
     )
     printed = [point.overlap_as_printed for point in points if point.overlap_as_printed is not None]
     if printed:
-        axes.plot(rho, printed, color=PRINTED, lw=1.5, ls="--", label="Levine 2019, Theorem 2 as printed")
+        axes.step(rho, printed, where="pre", color=PRINTED, lw=1.5, ls="--", label="Levine 2019, Theorem 2 as printed")
     axes.plot([at.rho for at in asked], [at.value for at in asked], "o", color=OURS, label="radii asked for")
     axes.set_xlabel(r"l2 radius $\rho$ of the change, pixel values in [0,1]")
     axes.set_ylabel(f"share of the top {noun} that stays")
