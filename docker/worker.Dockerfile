@@ -16,5 +16,5 @@ COPY --from=build /packages /packages
 ENV PYTHONPATH=/packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=/tmp/matplotlib
 RUN python -c "import worker.service.explain" && useradd --system --uid 10001 surety
 USER 10001
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-m", "worker.cli.main", "seen"]
-CMD ["python", "-m", "worker.cli.main", "worker"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-m", "worker.cli", "worker", "--seen"]
+CMD ["python", "-m", "worker.cli", "worker"]

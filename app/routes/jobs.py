@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
-from worker.store.record import JobRecord
 
 from app.problems import respond
 from app.state import Shared
-from worker.contract.errors import InvalidSpec, JobCancelled
+from worker.contract.errors import ArtifactNotFound, InvalidSpec, JobCancelled
 from worker.contract.job import Job, JobState
 from worker.contract.result import Explanation
+from worker.store.record import JobRecord
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -77,7 +77,9 @@ def get_result(job_id: str, request: Request, shared: Shared) -> Response:
 @router.get("/{job_id}/artifacts/{name}", response_class=Response)
 def get_artifact(job_id: str, name: str, shared: Shared) -> Response:
     """One file of the result; the job's links name what there is."""
-    data = shared.store.artifact(job_id, name)
+    if name in HIDDEN:
+        raise ArtifactNotFound("The job's links name its artifacts; the result has an address of its own.")
+    data = shared.store.blob(job_id, name)
     kind = MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
     return Response(data, media_type=kind, headers={"Content-Disposition": f'inline; filename="{name}"'})
 

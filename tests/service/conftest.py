@@ -11,7 +11,7 @@ import redis
 from tests.service.polling import children
 from worker.contract.settings import Settings
 from worker.service.server import RedisServer
-from worker.service.store import JobStore
+from worker.store.jobs import JobStore
 
 MakeSettings = Callable[..., Settings]
 

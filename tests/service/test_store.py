@@ -19,7 +19,7 @@ from worker.contract.errors import (
     StoreUnavailable,
 )
 from worker.contract.settings import Settings
-from worker.service.store import Claim, JobStore
+from worker.store.jobs import Claim, JobStore
 
 Age = Callable[[str, float], None]
 PROBLEM = DegenerateMap("flat").problem()

@@ -17,11 +17,11 @@ import redis
 from tests.service.polling import alive, children, wait_for
 from worker.contract.errors import DegenerateMap, StoreUnavailable
 from worker.contract.settings import Settings
-from worker.service.queue import JobQueue, broker_url
-from worker.service.record import JobRecord
 from worker.service.server import RedisServer
-from worker.service.store import JobStore
 from worker.service.supervisor import Supervisor, environment
+from worker.store.courier import Courier, broker_url
+from worker.store.jobs import JobStore
+from worker.store.record import JobRecord
 
 LEASE = 1.0
 
@@ -58,14 +58,14 @@ def jobs(settings: Settings) -> Iterator[JobStore]:
 
 
 @pytest.fixture(scope="module")
-def queue(settings: Settings) -> Iterator[JobQueue]:
-    made = JobQueue(settings)
+def queue(settings: Settings) -> Iterator[Courier]:
+    made = Courier(settings)
     yield made
     made.close()
 
 
 @pytest.fixture
-def submit(jobs: JobStore, queue: JobQueue, supervisor: Supervisor, tmp_path: Path) -> Callable[..., str]:
+def submit(jobs: JobStore, queue: Courier, supervisor: Supervisor, tmp_path: Path) -> Callable[..., str]:
     def send(do: str, **order: object) -> str:
         payload = json.dumps({"do": do, "dir": str(tmp_path), **order})
         job_id = jobs.create("explanation", payload, b"pixels", digest="d").id
@@ -224,7 +224,7 @@ def test_sigterm_hands_back_at_once(apart: Settings, tmp_path: Path, do: str) ->
         "from worker.service import supervisor; supervisor.STOP_SECONDS = 2.0; supervisor.Supervisor(Settings()).run()"
     )
     with subprocess.Popen([sys.executable, "-c", program], env=environment(own, os.environ)) as process:
-        store, queue = JobStore(own), JobQueue(own)
+        store, queue = JobStore(own), Courier(own)
         payload = json.dumps({"do": do, "dir": str(tmp_path), "total": 1000, "pause": 0.02})
         job_id = store.create("explanation", payload, b"", digest="d").id
         queue.send(job_id)
@@ -260,7 +260,7 @@ def test_kill_9_of_the_server_mid_job(settings: Settings, tmp_path: Path) -> Non
     embedded = RedisServer(Settings(redis_url=None, state_dir=tmp_path / "state"))
     with embedded as url:
         own = settings.model_copy(update={"redis_url": url, "worker_processes": 1, "deadline_seconds": 20.0})
-        store, queue = JobStore(own), JobQueue(own)
+        store, queue = JobStore(own), Courier(own)
         payload = json.dumps({"do": "steps", "dir": str(tmp_path), "total": 10, "pause": 0.2})
         with Supervisor(own, server=embedded):
             ids = [store.create("explanation", payload, b"", digest="d").id for _ in range(2)]
@@ -300,6 +300,6 @@ def test_broker_url(url: str, expected: str) -> None:
 
 
 def test_queue_that_is_away_is_not_fatal(tmp_path: Path) -> None:
-    queue = JobQueue(Settings(redis_url=f"unix://{tmp_path}/none.sock"))
+    queue = Courier(Settings(redis_url=f"unix://{tmp_path}/none.sock"))
     assert queue.send("0" * 32) is False
     queue.close()

@@ -16,6 +16,7 @@ from worker.cli.console import console
 from worker.contract.errors import SuretyError
 from worker.contract.settings import Settings
 from worker.service.server import ServerError, find_binary
+from worker.store.jobs import JobStore
 
 
 class Sick(Exception):
@@ -71,8 +72,7 @@ def _torchvision(settings: Settings) -> str:
 def _redis(settings: Settings) -> str:
     if settings.redis_url is None:
         return f"own server, {find_binary()}"
-    jobs = importlib.import_module("worker.store.jobs")
-    store = jobs.JobStore(settings)
+    store = JobStore(settings)
     try:
         store.ping()
     except SuretyError as error:

@@ -1,4 +1,1 @@
-"""Adapters between the contract and the world: the job store on Redis, Celery as the courier, processes.
-
-Celery carries job ids and nothing else; Redis holds the truth; every change of a job is one Lua script.
-"""
+"""What runs a worker: processes and their supervisor, the embedded server, image decoding, the explainer."""

@@ -14,8 +14,8 @@ from typing import Any
 from celery import signals  # type: ignore[import-untyped]  # celery ships no types
 
 from worker.contract.settings import Settings
-from worker.service.queue import make_celery
 from worker.service.tasks import HAND_BACK
+from worker.store.courier import make_celery
 
 
 def main() -> int:

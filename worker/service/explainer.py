@@ -36,9 +36,9 @@ from worker.service.images import Decoded, decode, to_input
 from worker.service.provenance import code_digest, library_versions, service_version
 
 NOTICE = (
-    "Research use only; not a medical device. The certificate speaks of the smoothed map of the stated class on the image "
-    "as the model receives it, for l2 changes in [0,1] pixel units, with the stated confidence over the random sampling. "
-    "It does not say that the model is right, nor that the highlighted region is the cause of a disease."
+    "Research use only; not a medical device. The certificate speaks of the smoothed map of the stated class on the "
+    "image as the model receives it, for l2 changes in [0,1] pixel units, with the stated confidence over the random "
+    "sampling. It does not say that the model is right, nor that the highlighted region is the cause of a disease."
 )
 
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from worker.contract.errors import DeadlineExceeded, InternalError, StoreUnavailable, SuretyError
 from worker.contract.settings import Settings
-from worker.service.store import Claim, JobStore
+from worker.store.jobs import Claim, JobStore
 
 # Four writes a second look live to a person and notice a cancellation at once; with fsync one costs 0.2 ms and the
 # checkpoint's size. It is also the most work that a crash can undo.

@@ -15,14 +15,14 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Self
+from typing import IO, Self
 
 from worker.contract.errors import StoreUnavailable
 from worker.contract.settings import Settings
 from worker.service import launch
-from worker.service.queue import JobQueue
 from worker.service.server import RedisServer, ServerError
-from worker.service.store import ANNOUNCE_SECONDS, JobStore
+from worker.store.courier import Courier
+from worker.store.jobs import ANNOUNCE_SECONDS, JobStore
 
 STOP_SECONDS = 8.0  # below the ten seconds after which `docker stop` kills
 _TURN_SECONDS = 1.0
@@ -35,17 +35,26 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """One worker: its consumer process, its reconciler and its announcements.
 
-    `cards` is a JSON list of model cards. `server` is our own Redis server, if it is for us to start it again.
-    Several supervisors on one store do no harm: every pass of a reconciler is atomic.
+    `cards` is a JSON list of model cards. The consumer writes to `output`, or to our own streams. `server` is our own
+    Redis server, if it is for us to start it again. Several supervisors on one store do no harm: every pass of a
+    reconciler is atomic.
     """
 
-    def __init__(self, settings: Settings, cards: str = "[]", *, server: RedisServer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        cards: str = "[]",
+        *,
+        server: RedisServer | None = None,
+        output: IO[bytes] | None = None,
+    ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._settings = settings
         self._cards = cards
         self._server = server
+        self._output = output
         self._store = JobStore(settings)
-        self._queue = JobQueue(settings)
+        self._courier = Courier(settings)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._threads = [
@@ -94,7 +103,7 @@ class Supervisor:
             self._store.retire(self.name)
         except StoreUnavailable:
             _log.info("the store is away; the announcement of this worker runs out by itself")
-        self._queue.close()
+        self._courier.close()
         self._store.close()
 
     def _nurse(self) -> None:
@@ -103,7 +112,10 @@ class Supervisor:
         while not self._stopping.is_set():
             born = time.monotonic()
             self._process = launch.spawn(
-                command, on_death=signal.SIGKILL, environment=environment(self._settings, os.environ)
+                command,
+                on_death=signal.SIGKILL,
+                environment=environment(self._settings, os.environ),
+                output=self._output,
             )
             while self._process.poll() is None and not self._stopping.wait(0.1):
                 pass
@@ -125,7 +137,7 @@ class Supervisor:
                 if self._server and self._server.revive():
                     _log.warning("our Redis server had ended; it runs again")
                 for job_id in self._store.reconcile():
-                    self._queue.send(job_id)
+                    self._courier.send(job_id)
                 if self.pid and time.monotonic() - announced >= ANNOUNCE_SECONDS:
                     self._store.announce(self.name, self._cards)
                     announced = time.monotonic()

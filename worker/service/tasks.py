@@ -15,9 +15,9 @@ from typing import Any, cast
 from celery import shared_task, signals  # type: ignore[import-untyped]  # celery ships no types
 
 from worker.contract.settings import Settings
-from worker.service.queue import TASK
 from worker.service.runner import Kernel, Runner
-from worker.service.store import JobStore
+from worker.store.courier import TASK
+from worker.store.jobs import JobStore
 
 # The worker's main process sends it to its pool processes when it shuts down; Celery and billiard do not use it.
 HAND_BACK = signal.SIGUSR2

@@ -27,8 +27,8 @@ from worker.contract.errors import (
 from worker.contract.job import JobState
 from worker.contract.model import ModelCard
 from worker.contract.settings import Settings
-from worker.service.record import JobRecord, read_record
-from worker.service.scripts import Scripts, connect, store_errors
+from worker.store.record import JobRecord, read_record
+from worker.store.scripts import Scripts, connect, store_errors
 
 Refusal = Literal["finished", "held", "cancelled", "gone", "exhausted"]
 Verdict = Literal["ok", "lost", "cancelled", "deadline"]

@@ -71,7 +71,7 @@ def broker_url(settings: Settings) -> str:
     return url
 
 
-class JobQueue:
+class Courier:
     """Sends job ids to the workers. May be used by many threads."""
 
     def __init__(self, settings: Settings) -> None:
