@@ -13,21 +13,15 @@ import yaml
 from safetensors.torch import save
 
 from models.networks import NETWORKS
+from tests.conftest import shared as find_shared
 
-SHARED = Path(__file__).parents[3] / "shared"
 Write = Callable[..., Path]
 
 
 @pytest.fixture
 def shared() -> Callable[[str], Path]:
     """Gives the path of something in `../shared`, or skips the test and says what is missing."""
-
-    def find(name: str) -> Path:
-        if not (SHARED / name).exists():
-            pytest.skip(f"../shared/{name} is missing: this check on real data did not run")
-        return SHARED / name
-
-    return find
+    return find_shared
 
 
 @pytest.fixture

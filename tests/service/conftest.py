@@ -16,7 +16,7 @@ from worker.store.jobs import JobStore
 MakeSettings = Callable[..., Settings]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = Settings(redis_url=None, state_dir=tmp_path_factory.mktemp("state"))
     with RedisServer(settings) as url:
@@ -24,7 +24,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert not children(os.getpid()), "a process was left behind"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def make_settings(server_url: str) -> MakeSettings:
     """Settings on database `db` of the server; other fields as given."""
 
@@ -34,7 +34,7 @@ def make_settings(server_url: str) -> MakeSettings:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def raw(make_settings: MakeSettings) -> Iterator[redis.Redis]:
     """A plain client on database 1, to look behind the store and to move its clock."""
     url = make_settings().redis_url

@@ -59,6 +59,13 @@ class Client:
     def result(self, job: Job) -> Explanation:
         return Explanation.model_validate(self._call("GET", f"/v1/jobs/{job.id}/result").json())
 
+    def cancel(self, job: Job) -> Job:
+        return Job.model_validate(self._call("POST", f"/v1/jobs/{job.id}/cancel").json())
+
+    def models(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._call("GET", "/v1/models").json()
+        return found
+
     def artifact(self, job: Job, name: str) -> bytes:
         return self._call("GET", f"/v1/jobs/{job.id}/artifacts/{name}").content
 

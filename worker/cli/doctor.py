@@ -63,10 +63,10 @@ def _torch(settings: Settings) -> str:
 
 def _torchvision(settings: Settings) -> str:
     try:
-        vision = importlib.import_module("models.vision")
+        names = importlib.import_module("models.vision").architectures()
     except ImportError as error:
         raise Sick(f"torchvision cannot be imported ({error}); run `make install`") from error
-    return f"{vision.torchvision.__version__}"
+    return f"{len(names)} architectures for model cards"
 
 
 def _redis(settings: Settings) -> str:

@@ -17,7 +17,7 @@ def show(explanation: Explanation) -> None:
     """The prediction, every certificate as sentences, and what they do not say."""
     prediction = explanation.prediction
     console.print(
-        f"\n[bold]Prediction[/]  {escape(prediction.label)}, probability {prediction.probability:.3f} "
+        f"\n[bold]Prediction[/]  {escape(prediction.label)}, probability {prediction.probability:.4f} "
         f"(class {prediction.index} of model {explanation.provenance.model})"
     )
     for certificate in explanation.certificates:

@@ -56,6 +56,16 @@ class Stack:
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def worker_pid(self) -> int:
+        """The consumer's process; 0 while there is none."""
+        return (self._supervisor and self._supervisor.pid) or 0
+
+    @property
+    def server_pid(self) -> int:
+        """Our own Redis server's process; 0 if the server is not ours or has stopped."""
+        return self._server.pid or 0
+
     def __enter__(self) -> Self:
         try:
             self._start()

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import io
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from worker.contract.errors import ImageAnimated, ImageEmpty, ImageFormat, ImageTooLarge, ImageUnreadable
+from worker.contract.errors import (
+    ImageAnimated,
+    ImageEmpty,
+    ImageFormat,
+    ImagePixelFormat,
+    ImageTooLarge,
+    ImageUnreadable,
+)
 
 # Ours is stricter, is an error instead of a warning, and is checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
-MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"RIFF")
+MAGIC = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II[*+]\0|MM\0[*+]|RIFF....WEBP", re.DOTALL)
+MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B"})
 POINTER = "/image"
+_QUIET = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,7 @@ def inspect(data: bytes, max_pixels: int) -> ImageHeader:
     with open_image(data) as image:
         header = ImageHeader(str(image.format), image.width, image.height, image.mode)
         # A JPEG with an embedded preview (MPO) is one picture to its owner; only moving or paged files are refused.
-        several = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+        several = bool(getattr(image, "is_animated", False)) and header.format != "MPO"
     if header.width * header.height > max_pixels:
         raise ImageTooLarge(
             f"The header claims {header.width} x {header.height} pixels; the limit is {max_pixels:,} pixels. "
@@ -41,20 +55,41 @@ def inspect(data: bytes, max_pixels: int) -> ImageHeader:
         )
     if several:
         raise ImageAnimated("The file holds several frames or pages; send the one to be explained.", pointer=POINTER)
+    if header.mode not in MODES:
+        raise ImagePixelFormat(
+            f"Pixels of mode {header.mode} (32-bit, signed or Lab) have no agreed range; save the image as grey or RGB "
+            "with 8 or 16 bits a channel.",
+            pointer=POINTER,
+        )
+    if header.format in ("JPEG", "MPO"):
+        _check_scans(data)
     return header
 
 
-def open_image(data: bytes) -> Image.Image:
+def _check_scans(data: bytes) -> None:
+    """A progressive JPEG repaints all its pixels with every scan, and a scan may take 50 bytes: hours of decoding."""
+    # Chance puts the marker into whatever follows the picture once in 64 KiB, so the limit grows with the file.
+    scans, limit = data.count(b"\xff\xda"), 100 + len(data) // 16384
+    if scans > limit:
+        raise ImageTooLarge(
+            f"The JPEG paints its pixels in {scans} scans; the limit is {limit}. Save it again with any program.",
+            pointer=POINTER,
+        )
+
+
+def open_image(data: bytes) -> ImageFile.ImageFile:
     """The image, opened lazily: header only. Raises ImageEmpty, ImageFormat or ImageUnreadable."""
     if not data:
         raise ImageEmpty("The image has no bytes; was the file read before it was sent?", pointer=POINTER)
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        with quietly():
+            return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         pass
+    # Untrusted files meet dozens of decoder paths; any failure in them is the file's fault, not the service's.
     except Exception as error:
         raise unreadable() from error
-    if data.startswith(MAGIC):
+    if MAGIC.match(data):
         raise unreadable()
     hint = " DICOM is not read by this version." if data[128:132] == b"DICM" else ""
     raise ImageFormat(
@@ -62,5 +97,16 @@ def open_image(data: bytes) -> Image.Image:
     )
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Inside, Pillow keeps its opinion on odd files to itself. The filters are the process's: one thread at a time."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def unreadable() -> ImageUnreadable:
-    return ImageUnreadable("The file begins like an image but cannot be decoded; it may be cut off.", pointer=POINTER)
+    return ImageUnreadable(
+        "The file begins like an image but cannot be decoded; it may be cut off, or its pixel format is unusual.",
+        pointer=POINTER,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from worker.contract.settings import Settings
@@ -9,8 +11,8 @@ from worker.contract.settings import Settings
 
 def prepare(settings: Settings) -> torch.device:
     """Choose the device and make its arithmetic repeatable. Raises RuntimeError if cuda is asked for and missing."""
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    cores = os.cpu_count() or 1
+    torch.set_num_threads(settings.threads or max(1, cores // settings.worker_processes))
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from worker.contract.errors import ImagePixelFormat
-from worker.contract.image import POINTER, inspect, open_image, unreadable
+from worker.contract.image import POINTER, inspect, open_image, quietly, unreadable
 from worker.contract.model import ModelInput
 
 Pixels = Float[Tensor, "channels height width"]
 # Weights of ITU-R BT.601, as Pillow's own conversion to grey uses them.
 LUMA = (0.299, 0.587, 0.114)
+ORIENTATION, PHOTOMETRIC, WHITE_IS_ZERO = 0x0112, 0x0106, 0
+# What brings a picture upright that EXIF says is stored mirrored, upside down or on its side.
+TURNS: dict[int, Callable[[Tensor], Tensor]] = {
+    2: lambda pixels: pixels.flip(2),
+    3: lambda pixels: pixels.flip(1, 2),
+    4: lambda pixels: pixels.flip(1),
+    5: lambda pixels: pixels.mT,
+    6: lambda pixels: pixels.mT.flip(2),
+    7: lambda pixels: pixels.flip(1, 2).mT,
+    8: lambda pixels: pixels.mT.flip(1),
+}
 
 
 class Decoded(NamedTuple):
@@ -31,47 +43,81 @@ class Decoded(NamedTuple):
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """The picture as its owner sees it: turned as EXIF says, palette resolved, transparency over white.
 
-    8 and 16 bit grey keep their precision; other depths are read as Pillow reads them, at 8 bits a channel. Raises an
+    8 and 16 bit grey keep their precision; 16-bit colour is read at 8 bits a channel, and the steps say so. Raises an
     ImageError for anything that is not one readable still image.
     """
     header = inspect(data, max_pixels)
     steps = [f"decoded {header.format} {header.width}x{header.height} {header.mode}"]
     # Untrusted files meet dozens of decoder paths; any failure in them is the file's fault, not the service's.
     try:
-        with warnings.catch_warnings(), open_image(data) as image:
-            warnings.simplefilter("ignore")
+        with quietly(), open_image(data) as image:
+            raw = _raw_mode(image)
+            turn = TURNS.get(_orientation(image))
             image.load()
-            turned = ImageOps.exif_transpose(image)
-            if turned.size != image.size or image.getexif().get(0x0112, 1) != 1:
-                steps.append("turned as EXIF says")
-            return Decoded(_to_unit(turned, steps), steps)
-    except ImagePixelFormat:
-        raise
+            pixels = _grey16(image, raw, steps) if image.mode.startswith("I;16") else _eight_bits(image, raw, steps)
     except Exception as error:
         raise unreadable() from error
+    if turn is not None:
+        steps.append("turned as EXIF says")
+        # Pillow turns a TIFF while loading it.
+        pixels = pixels if header.format == "TIFF" else turn(pixels).contiguous()
+    return Decoded(pixels, steps)
 
 
-def _to_unit(image: Image.Image, steps: list[str]) -> Pixels:
-    if image.mode.startswith("I;16"):
-        steps.append("16-bit grey / 65535")
-        return torch.from_numpy(np.asarray(image).astype(np.float32) / 65535)[None]
-    if image.mode in ("I", "F"):
-        raise ImagePixelFormat(
-            f"32-bit pixels (mode {image.mode}) have no agreed range; save the image with 8 or 16 bits a channel.",
-            pointer=POINTER,
-        )
+def _raw_mode(image: ImageFile.ImageFile) -> str:
+    """How the file packs its samples, in Pillow's words, for instance `RGB;16B`. Known until the pixels are loaded."""
+    arguments = image.tile[0].args if image.tile else ""
+    return arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8; 1 also if the metadata are damaged, as every viewer has it."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - a parser of untrusted bytes
+        return 1
+
+
+def _grey16(image: Image.Image, raw: str, steps: list[str]) -> Pixels:
+    white = 4095 if raw == "I;12" else 65535
+    steps.append(f"{white.bit_length()}-bit grey / {white}")
+    values = np.asarray(image).astype(np.float32)
+    if "transparency" in image.info:
+        steps.append("transparency over white")
+        values[values == image.info["transparency"]] = white
+    # Pillow inverts such files at 8 bits, but not at 16.
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        steps.append("white is zero: inverted")
+        values = white - values
+    return torch.from_numpy(values)[None].div_(white)
+
+
+def _eight_bits(image: Image.Image, raw: str, steps: list[str]) -> Pixels:
+    if "16" in raw:
+        steps.append("16-bit channels read at 8 bits")
     if image.has_transparency_data:
         steps.append("transparency over white")
+        _match_key(image, raw)
+        grey = image.mode in ("1", "L", "LA")
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L" if grey else "RGB")
     elif image.mode in ("1", "L"):
         image = image.convert("L")
     elif image.mode != "RGB":
         steps.append(f"converted {image.mode} to RGB")
         image = image.convert("RGB")
     steps.append("8-bit / 255")
-    pixels = torch.from_numpy(np.array(image)).float() / 255
+    pixels = torch.from_numpy(np.array(image)).float().div_(255)
     return pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0).contiguous()
+
+
+def _match_key(image: Image.Image, raw: str) -> None:
+    """PNG names its transparent colour at the file's bit depth, Pillow compares it at 8 bits."""
+    key = image.info.get("transparency")
+    if isinstance(key, int) and raw in ("L;2", "L;4"):
+        image.info["transparency"] = key * (85 if raw == "L;2" else 17)
+    elif isinstance(key, tuple) and "16" in raw:
+        image.info["transparency"] = tuple(part >> 8 for part in key)
 
 
 def to_input(decoded: Decoded, wanted: ModelInput) -> Decoded:

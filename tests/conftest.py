@@ -1,0 +1,24 @@
+"""What every folder of tests may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def digit() -> Path:
+    """A handwritten digit, a three, that the model never saw."""
+    return REPOSITORY / "models" / "digits" / "samples" / "digit-3-0.png"
+
+
+def shared(name: str) -> Path:
+    """A file or folder of the real inputs that are no part of the project; the test is skipped where it is missing."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"shared/{name} is not beside the repository: this test on real data was not run")
+    return path

@@ -1,0 +1,79 @@
+"""What only decoding or computing can show: failed jobs with stable codes, and a worker that lives on."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.service.polling import children
+from tests.stack.test_main_job import run
+from worker.cli.client import Client, Refused
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def noise(seed: int) -> bytes:
+    return png(np.random.default_rng(seed).integers(0, 255, (64, 64), dtype=np.uint8))
+
+
+def tiff_of_floats() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ones((8, 8), dtype=np.float32)).save(buffer, format="TIFF")
+    return buffer.getvalue()
+
+
+CASES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "cut in the middle of its pixels": (lambda: noise(1)[:-900], "image_unreadable"),
+    "a broken checksum": (lambda: noise(2).replace(b"IDAT", b"IDAT\x00", 1), "image_unreadable"),
+    "32-bit floats": (tiff_of_floats, "image_pixel_format"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_image_fails_its_job_within_a_second_and_harms_nothing(
+    client: Client, tmp_path: Path, digit: Path, case: str
+) -> None:
+    make, code = CASES[case]
+    (tmp_path / "image").write_bytes(make())
+    run(client, digit, {"samples": 32})  # the worker has imported and loaded everything
+    before = set(children(os.getpid()))
+    began = time.monotonic()
+    job, _ = run(client, tmp_path / "image", {})
+    assert time.monotonic() - began < 1.0
+    assert job.state == "failed" and job.error is not None
+    assert (job.error.code, job.error.pointer) == (code, "/image")
+    with pytest.raises(Refused) as refused:
+        client.result(job)
+    assert refused.value.code == code
+    assert set(children(os.getpid())) == before, "a process died or was replaced"
+    assert run(client, digit, {"samples": 32})[0].state == "succeeded"
+
+
+def test_a_cell_count_only_the_model_knows_fails_the_job(client: Client, digit: Path) -> None:
+    """k is refused at the POST where it leaves no element, and by the job where it leaves no pixel."""
+    with pytest.raises(Refused) as refused:
+        client.submit(digit, {"certificates": [{"name": "topk_overlap", "k": 0.001}]})
+    assert (refused.value.code, refused.value.pointer) == ("no_cells", "/spec/certificates/0/k")
+
+
+def test_a_cancelled_job_stops_and_the_next_one_runs(client: Client, digit: Path) -> None:
+    job = client.submit(digit, {"samples": 65_536, "seed": 1})
+    for seen in client.follow(job):
+        if seen.progress.done > 0:
+            break
+    assert client.cancel(job).state == "cancelled"
+    with pytest.raises(Refused) as refused:
+        client.result(job)
+    assert refused.value.code == "job_cancelled"
+    assert run(client, digit, {"samples": 32})[0].state == "succeeded"
