@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,6 +16,13 @@ SHARED = REPOSITORY.parent / "shared"
 def digit() -> Path:
     """A handwritten digit, a three, that the model never saw."""
     return REPOSITORY / "models" / "digits" / "samples" / "digit-3-0.png"
+
+
+def missing(what: str) -> NoReturn:
+    """Skip aloud for want of a program; in CI, which can install it, fail."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} CI installs it in .ci/run.")
+    pytest.skip(what)
 
 
 def shared(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 import subprocess
 import sys
@@ -147,8 +148,6 @@ def test_hostile_files_cost_little_memory() -> None:
         "    except ImageError as error: print(error.code)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
-    import pickle
-
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         input=pickle.dumps([*BOMBS.values(), *padded]),

