@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 from worker.contract.errors import ClassOutOfRange, InvalidSpec, NoCells, TooManySamples, UnknownMethod, UnknownModel
 from worker.contract.model import ModelCard
 from worker.contract.spec import ExplanationSpec, Method, TargetClass
 
 FILE = Path(__file__).with_name("catalogue.json")
+# To JSON Schema 1.0 is an integer; the workers' Params are strict.
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+_Validator = validators.extend(Draft202012Validator, type_checker=_TYPES)  # type: ignore[no-untyped-call]
 
 
 class Catalogue:
@@ -23,7 +26,7 @@ class Catalogue:
         self.document: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
         self.shipped = tuple(ModelCard.model_validate(card) for card in self.document["models"])
         self._validators = {
-            field: {row["name"]: Draft202012Validator(row["parameters"]) for row in rows}
+            field: {row["name"]: _Validator(row["parameters"]) for row in rows}
             for field, rows in self.document["methods"].items()
         }
 
@@ -66,7 +69,8 @@ class Catalogue:
         if error is not None:
             where = "".join(f"/{part}" for part in error.absolute_path)
             unknown = error.validator == "additionalProperties"
-            detail = f"{method.name}: {error.message[:200]}."
+            # The end of the message names the limit; a value of any length comes before it.
+            detail = f"{method.name}: {error.message if len(error.message) < 200 else '...' + error.message[-160:]}."
             raise InvalidSpec(detail, pointer=f"{pointer}{_unknown_field(error.message) if unknown else where}")
 
 

@@ -6,16 +6,20 @@ import base64
 import binascii
 import json
 import math
+from collections.abc import Iterable, Set
 from typing import Any, NamedTuple
 
 from fastapi import Request
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
 
 from worker.contract.errors import ImageMissing, InvalidSpec, MalformedRequest, UnsupportedMediaType
 from worker.contract.spec import ExplanationSpec
 
 FIELDS = {"image", "spec"}
+# A spec has some fifty values, four deep. A body of the size of an image could hold millions, which fill the memory.
+MAX_VALUES, MAX_DEPTH = 10_000, 16
 
 
 class Posted(NamedTuple):
@@ -31,22 +35,34 @@ async def read(request: Request) -> Posted:
     if kind == "multipart/form-data":
         image, spec = await _multipart(request)
     elif kind == "application/json":
-        image, spec = _json(await request.body())
+        image, spec = await run_in_threadpool(_json, await request.body())
     else:
         raise UnsupportedMediaType("Send multipart/form-data with a file `image`, or application/json.")
     return Posted(image, parse_spec(spec))
 
 
 async def _multipart(request: Request) -> tuple[bytes, Any]:
-    async with request.form(max_files=2, max_fields=2) as form:
-        _only_known(form.keys())
-        image, text = form.get("image"), form.get("spec", "{}")
-        if image is None:
-            raise ImageMissing("The form has no file `image`; with curl: -F image=@picture.png", pointer="/image")
-        if not isinstance(image, UploadFile):
-            raise ImageMissing("`image` came as text; with curl, mind the @: -F image=@picture.png", pointer="/image")
-        spec = await text.read() if isinstance(text, UploadFile) else text
-        return await image.read(), parse_json(spec, "/spec")
+    try:
+        async with request.form(max_files=2, max_fields=2) as form:
+            return await _fields(form)
+    except UnicodeError:
+        raise MalformedRequest("The form cannot be read in the charset that its content type names.") from None
+
+
+async def _fields(form: FormData) -> tuple[bytes, Any]:
+    _only_known(form.keys())
+    for name in FIELDS:
+        if len(form.getlist(name)) > 1:
+            raise MalformedRequest(f"The form has `{name}` more than once.", pointer=f"/{name}")
+    image, text = form.get("image"), form.get("spec", "{}")
+    if image is None:
+        raise ImageMissing(
+            "The form has no file `image`, or ends before it does; with curl: -F image=@picture.png", pointer="/image"
+        )
+    if not isinstance(image, UploadFile):
+        raise ImageMissing("`image` came as text; with curl, mind the @: -F image=@picture.png", pointer="/image")
+    spec = await text.read() if isinstance(text, UploadFile) else text
+    return await image.read(), parse_json(spec, "/spec")
 
 
 def _json(body: bytes) -> tuple[bytes, Any]:
@@ -55,8 +71,9 @@ def _json(body: bytes) -> tuple[bytes, Any]:
         raise MalformedRequest('The body must be an object: {"image": {"base64": ...}, "spec": {...}}.')
     _only_known(document)
     image = document.get("image")
-    if not isinstance(image, dict) or not isinstance(image.get("base64"), str) or set(image) != {"base64"}:
+    if not isinstance(image, dict) or not isinstance(image.get("base64"), str):
         raise ImageMissing('Send the image as {"image": {"base64": "..."}}.', pointer="/image")
+    _only_known(image, {"base64"}, "/image")
     try:
         data = base64.b64decode(image["base64"], validate=True)
     except (binascii.Error, ValueError):
@@ -64,29 +81,48 @@ def _json(body: bytes) -> tuple[bytes, Any]:
     return data, document.get("spec", {})
 
 
-def _only_known(names: Any) -> None:
-    unknown = sorted(str(name) for name in names if name not in FIELDS)
-    if unknown:
-        raise InvalidSpec(
-            f"Unknown field; a request has `image` and `spec`, not {unknown[0][:64]!r}.", pointer=f"/{unknown[0][:64]}"
-        )
+def _only_known(names: Iterable[str], known: Set[str] = FIELDS, pointer: str = "") -> None:
+    for name in sorted(set(names) - known):
+        expected = " and ".join(f"`{field}`" for field in sorted(known))
+        raise InvalidSpec(f"There is no field {name[:64]!r} here, only {expected}.", pointer=pointer + _token(name))
 
 
 def parse_json(text: str | bytes, pointer: str) -> Any:
-    """JSON as RFC 8259 has it: no NaN, no infinity, also none made of digits. Raises MalformedRequest."""
+    """JSON as RFC 8259 has it, without its loopholes: UTF-8, few values, not deep, no name twice in an object.
 
-    def refuse(constant: str) -> float:
-        raise MalformedRequest(f"{constant} is not a number in JSON, and no field takes it.", pointer=pointer or None)
+    Nor NaN or infinity, be it by name or made of digits. Raises MalformedRequest.
+    """
 
-    def finite(digits: str) -> float:
-        value = float(digits)
-        return value if math.isfinite(value) else refuse(digits[:32])
+    def refuse(reason: str, at: str = pointer) -> MalformedRequest:
+        return MalformedRequest(f"This is not usable JSON: {reason}.", pointer=at or None)
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = dict(pairs)
+        if len(names) < len(pairs):
+            raise refuse("an object has the same name twice")
+        return names
 
     try:
-        return json.loads(text, parse_constant=refuse, parse_float=finite)
+        text = text if isinstance(text, str) else text.decode("utf-8-sig")
+        # Base64 has none of these, so they count the values of the spec before one of them is built.
+        if sum(map(text.count, ",[{")) > MAX_VALUES:
+            raise refuse(f"it has more than {MAX_VALUES:,} values")
+        document = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise MalformedRequest(f"This is not JSON: {reason}.", pointer=pointer or None) from None
+        raise refuse("it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]) from None
+    layer = [(pointer, document)]
+    for _ in range(MAX_DEPTH):
+        for at, node in layer:
+            if isinstance(node, float) and not math.isfinite(node):
+                raise refuse("NaN and infinity are not numbers, and no field takes them", at)
+        layer = [(at + _token(name), child) for at, node in layer for name, child in _children(node)]
+    if layer:
+        raise refuse(f"it is nested too deeply; the limit is {MAX_DEPTH} levels")
+    return document
+
+
+def _children(node: Any) -> Iterable[tuple[str | int, Any]]:
+    return node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
 
 
 def parse_spec(document: Any) -> ExplanationSpec:
@@ -94,8 +130,10 @@ def parse_spec(document: Any) -> ExplanationSpec:
     try:
         return ExplanationSpec.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        detail = f"{first['msg']}."
+        errors = error.errors(include_url=False, include_context=False)
+        # A union reports every member; the one that came furthest is the one that was meant.
+        first = max((one for one in errors if one["loc"][:1] == errors[0]["loc"][:1]), key=lambda one: len(one["loc"]))
+        detail = f"{first['msg'].removeprefix('Value error, ')}."
         if first["type"] == "extra_forbidden":
             detail = "There is no such field; see /docs for the spec."
         raise InvalidSpec(detail, pointer=_pointer(first["loc"], document)) from None
@@ -107,6 +145,11 @@ def _pointer(location: tuple[int | str, ...], document: Any) -> str:
     for part in location:
         known = isinstance(node, dict) and part in node
         if known or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
-            pointer += f"/{str(part).replace('~', '~0').replace('/', '~1')[:64]}"
+            pointer += _token(part)
             node = node[part]
     return pointer
+
+
+def _token(part: str | int) -> str:
+    """One step of a JSON pointer (RFC 6901), of bounded length."""
+    return "/" + str(part)[:64].replace("~", "~0").replace("/", "~1")

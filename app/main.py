@@ -10,8 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from worker.store.courier import Courier
-from worker.store.jobs import JobStore
 
 from app import problems
 from app.body import BodyLimit
@@ -20,6 +18,8 @@ from app.routes import explanations, health, jobs, offers
 from app.state import State
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
+from worker.store.courier import Courier
+from worker.store.jobs import JobStore
 
 DESCRIPTION = (
     "Saliency maps with a proven lower bound on how much of them survives every small change of the image. "
@@ -42,10 +42,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.surety = state
     problems.install(app)
     for module in (explanations, jobs, offers, health):
-        app.include_router(module.router)
+        app.include_router(module.router, responses=problems.RESPONSES)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(NoSniff)
-    _describe_spec(app)
+    _describe(app)
     return app
 
 
@@ -64,8 +64,8 @@ class NoSniff:
         await self.app(scope, receive, marked)
 
 
-def _describe_spec(app: FastAPI) -> None:
-    """The spec arrives as text inside a form, which FastAPI cannot see; put its schema into the OpenAPI document."""
+def _describe(app: FastAPI) -> None:
+    """FastAPI cannot see the spec, which is text inside a form, nor the problems: put their schemas in."""
     original = app.openapi
 
     def described() -> MutableMapping[str, Any]:
@@ -74,7 +74,7 @@ def _describe_spec(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for name, part in schema.pop("$defs", {}).items():
             schemas.setdefault(name, part)
-        schemas["ExplanationSpec"] = schema
+        schemas |= {"ExplanationSpec": schema, "ProblemDocument": problems.ProblemDocument.model_json_schema()}
         return document
 
     app.openapi = described  # type: ignore[method-assign, assignment]  # FastAPI's documented way to extend the schema

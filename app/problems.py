@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from worker.contract.errors import (
     InternalError,
@@ -64,22 +68,48 @@ STATUS: dict[str, HTTPStatus] = {
 RETRY_AFTER_SECONDS = {"queue_full": 5, "store_unavailable": 5, "job_not_finished": 1}
 
 
-def respond(problem: Problem, request: Request, status: HTTPStatus | None = None) -> JSONResponse:
+class ProblemDocument(BaseModel):
+    """An error of this service (RFC 9457). `code` is stable; `pointer` is the field at fault (RFC 6901)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str = Field(json_schema_extra={"enum": list(STATUS)})
+    pointer: str | None = None
+
+
+_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+# What every route may answer, for the OpenAPI document.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request, the image or the job is at fault; `code` says how.", "content": _CONTENT},
+    "5XX": {"description": "The service is at fault or not ready; `code` says how.", "content": _CONTENT},
+}
+
+
+def respond(problem: Problem, request: Request, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The problem as a response. A body that FastAPI would echo back is never part of it."""
-    status = status or STATUS[problem.code]
-    body = {
-        "type": f"urn:surety:problem:{problem.code}",
-        "title": problem.title,
-        "status": int(status),
-        "detail": problem.detail,
-        "instance": request.url.path,
-        "code": problem.code,
-    }
-    if problem.pointer is not None:
-        body["pointer"] = problem.pointer
+    status = STATUS[problem.code]
+    document = ProblemDocument(
+        type=f"urn:surety:problem:{problem.code}",
+        title=problem.title,
+        status=int(status),
+        detail=_text(problem.detail),
+        instance=_text(request.url.path[:256]),
+        code=problem.code,
+        pointer=None if problem.pointer is None else _text(problem.pointer),
+    )
     wait = RETRY_AFTER_SECONDS.get(problem.code)
-    headers = {"Retry-After": str(wait)} if wait else None
-    return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE, headers=headers)
+    # Also here, because an unexpected error is answered outside of all middleware.
+    sent = {"X-Content-Type-Options": "nosniff", **(headers or {}), **({"Retry-After": str(wait)} if wait else {})}
+    body = document.model_dump(exclude_none=True)
+    return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE, headers=sent)
+
+
+def _text(text: str) -> str:
+    """Half a surrogate pair is legal in JSON and cannot be sent: it is shown escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def install(app: FastAPI) -> None:
@@ -87,6 +117,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SuretyError, _surety_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -96,19 +127,25 @@ async def _surety_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == HTTPStatus.NOT_FOUND:
+    if not isinstance(error, HTTPException):
+        return await _unexpected(request, error)
+    if error.status_code == HTTPStatus.NOT_FOUND:
         return respond(NotFound("See /docs for the addresses of this service.").problem(), request)
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return respond(MethodNotAllowed(f"{request.method} is not offered here; see /docs.").problem(), request)
-    detail = str(error.detail) if isinstance(error, HTTPException) else ""
-    return respond(MalformedRequest(detail).problem(), request)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem = MethodNotAllowed(f"{request.method} is not offered here; see /docs.").problem()
+        return respond(problem, request, error.headers)
+    return respond(MalformedRequest(str(error.detail)).problem(), request)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": ""}
     pointer = "/" + "/".join(str(part) for part in first["loc"])
     return respond(InvalidSpec(f"{first['msg']}.", pointer=pointer).problem(), request)
+
+
+async def _disconnected(request: Request, _: Exception) -> JSONResponse:
+    # Nobody reads it; but to the log and the statistics it was the client's doing, not ours.
+    return respond(MalformedRequest("The connection ended before the body did.").problem(), request)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -59,7 +59,7 @@ def _enqueue(shared: State, posted: intake.Posted, key: str | None) -> Job:
     inspect(posted.image, shared.settings.max_pixels)
     shared.catalogue.check(posted.spec, shared.catalogue.models(shared.store.models()), shared.settings.max_samples)
     payload = posted.spec.model_dump_json(by_alias=True)
-    digest = sha256(posted.image + payload.encode()).hexdigest()
+    digest = sha256(sha256(posted.image).digest() + payload.encode()).hexdigest()
     made = shared.store.create(
         "explanation", payload, posted.image, digest=digest, idempotency_key=key, total=posted.spec.samples
     )

@@ -92,5 +92,5 @@ def test_compose_file_is_valid() -> None:
     environment = {"SURETY_REDIS_PASSWORD": "x", "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr
-    missing = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"PATH": environment["PATH"]})
-    assert missing.returncode != 0, "a missing password must stop it"
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"PATH": environment["PATH"]})
+    assert refused.returncode != 0, "a missing password must stop it"

@@ -173,7 +173,8 @@ def test_cmyk_and_ycbcr_become_rgb() -> None:
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize(
-    ("kind", "options", "bits"), [(*one, bits) for one in LOSSLESS for bits in (8, 16) if (one[0], bits) != ("WEBP", 16)]
+    ("kind", "options", "bits"),
+    [(*one, bits) for one in LOSSLESS for bits in (8, 16) if (one[0], bits) != ("WEBP", 16)],
 )
 def test_every_exif_orientation_is_upright(orientation: int, kind: str, options: dict[str, object], bits: int) -> None:
     stored = np.arange(6, dtype=np.uint16 if bits == 16 else np.uint8).reshape(2, 3) * (9000 if bits == 16 else 40)

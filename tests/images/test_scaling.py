@@ -61,7 +61,8 @@ def test_a_model_of_two_channels_takes_no_image_file() -> None:
 @pytest.mark.parametrize("resize", [None, 72])
 def test_scaling_is_that_of_torchvision(height: int, width: int, resize: int | None) -> None:
     """We cut first, which may differ by a fraction of a pixel."""
-    image = decoded(height, width)
+    y, x = torch.meshgrid(torch.linspace(0, 3, height), torch.linspace(0, 3, width), indexing="ij")
+    image = Decoded(torch.stack([y.sin(), x.cos(), (x + y).sin()]) / 2 + 0.5, [])
     side = 64
     reference = resize_then_crop(image.pixels, resize or side, side)
     pixels = to_input(image, wanted(3, side, side, resize)).pixels

@@ -16,9 +16,7 @@ from worker.store.jobs import JobStore
 
 
 def worker(
-    seen: Annotated[
-        bool, typer.Option("--seen", help="say whether a worker of this host was seen of late")
-    ] = False,
+    seen: Annotated[bool, typer.Option("--seen", help="say whether a worker of this host was seen of late")] = False,
 ) -> None:
     """Run a worker for the Redis that SURETY_REDIS_URL names, until Ctrl-C or SIGTERM."""
     settings = Settings()

@@ -22,7 +22,9 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(default=None, description="a directory of further model cards (YAML)")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     worker_processes: int = Field(default=1, ge=1, le=64)
-    threads: int | None = Field(default=None, ge=1, description="torch threads of a worker process; none: its share of cores")
+    threads: int | None = Field(
+        default=None, ge=1, description="torch threads of a worker process; none: its share of cores"
+    )
 
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_pixels: int = Field(default=64_000_000, ge=1)

@@ -52,16 +52,16 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     try:
         with quietly(), open_image(data) as image:
             raw = _raw_mode(image)
-            turn = TURNS.get(_orientation(image))
+            # Pillow turns a TIFF while loading it, and forgets that it did.
+            turned = isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION) in TURNS
             image.load()
+            turn = TURNS.get(_orientation(image))
             pixels = _grey16(image, raw, steps) if image.mode.startswith("I;16") else _eight_bits(image, raw, steps)
     except Exception as error:
         raise unreadable() from error
-    if turn is not None:
+    if turned or turn:
         steps.append("turned as EXIF says")
-        # Pillow turns a TIFF while loading it.
-        pixels = pixels if header.format == "TIFF" else turn(pixels).contiguous()
-    return Decoded(pixels, steps)
+    return Decoded(turn(pixels).contiguous() if turn else pixels, steps)
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:
@@ -71,7 +71,7 @@ def _raw_mode(image: ImageFile.ImageFile) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 to 8; 1 also if the metadata are damaged, as every viewer has it."""
+    """1 to 8 of a loaded image; 1 also if the metadata are damaged, as every viewer has it."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - a parser of untrusted bytes
