@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,9 @@ def test_dockerfiles_and_compose_are_sound() -> None:
     """hadolint on both files; the compose file through a compose client, where there is one."""
     files = [str(path) for path in sorted((REPOSITORY / "docker").glob("*.Dockerfile"))]
     assert len(files) == 2
-    done = subprocess.run(["hadolint", *files], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("hadolint")), *files], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stdout
 
 

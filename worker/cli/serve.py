@@ -21,7 +21,9 @@ def serve(port: Annotated[int, typer.Option(help="loopback port; 0 takes a free 
     settings = Settings()
     address = settings.state_dir / ADDRESS
     # A service manager ends us with SIGTERM; what we started must end with us either way.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that starts us in the background has SIGINT ignored, which Python would inherit.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         with Stack(settings, port) as stack:
             address.write_text(stack.url)
