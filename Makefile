@@ -39,7 +39,7 @@ test: check ## check, then run all tests against a Redis server of their own
 	@$(BIN)/pytest
 
 check: $(STAMP) ## lint, types, import rules, catalogue, compose files
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
-from worker.store.courier import Courier
-from worker.store.jobs import JobStore
 
 from app.catalogue import Catalogue
 from worker.contract.settings import Settings
+from worker.store.courier import Courier
+from worker.store.jobs import JobStore
 
 
 @dataclass(frozen=True)
