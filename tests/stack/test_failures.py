@@ -27,16 +27,16 @@ def noise(seed: int) -> bytes:
     return png(np.random.default_rng(seed).integers(0, 255, (64, 64), dtype=np.uint8))
 
 
-def tiff_of_floats() -> bytes:
+def jpeg() -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(np.ones((8, 8), dtype=np.float32)).save(buffer, format="TIFF")
+    Image.open(io.BytesIO(noise(3))).save(buffer, format="JPEG")
     return buffer.getvalue()
 
 
 CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "cut in the middle of its pixels": (lambda: noise(1)[:-900], "image_unreadable"),
     "a broken checksum": (lambda: noise(2).replace(b"IDAT", b"IDAT\x00", 1), "image_unreadable"),
-    "32-bit floats": (tiff_of_floats, "image_pixel_format"),
+    "a JPEG that ends too early": (lambda: jpeg()[:-800], "image_unreadable"),
 }
 
 
