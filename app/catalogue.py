@@ -44,8 +44,9 @@ class Catalogue:
             raise ClassOutOfRange(
                 f"{card.name} has classes 0 to {len(card.classes) - 1}.", pointer="/spec/target/class"
             )
-        if spec.samples > max_samples:
-            raise TooManySamples(f"This service allows at most {max_samples:,} samples.", pointer="/spec/samples")
+        if spec.at_most > max_samples:
+            where = "/spec/samples" if isinstance(spec.samples, int) else "/spec/samples/at_most"
+            raise TooManySamples(f"This service allows at most {max_samples:,} samples.", pointer=where)
         for field in ("attribution", "map", "granularity", "noise", "interval"):
             self._check_method(field, getattr(spec, field), f"/spec/{field}")
         elements = card.input.channels * card.input.height * card.input.width

@@ -58,14 +58,15 @@ def load(entry: Entry, device: torch.device | str = "cpu") -> nn.Module:
 
     Raises:
         ModelUnusable: the file is missing, damaged or not the one of the sha256; the architecture does not exist; a
-            tensor is missing, unknown, of another shape or kind, or not finite; or the network does not turn the
-            card's input into one finite logit per class.
+            tensor is missing, unknown, of another shape or kind, or not finite; the card's cam_layer does not exist;
+            or the network does not turn the card's input into one finite logit per class.
     """
     card = entry.card
     network = _build(card)
     network.load_state_dict(_weights(entry, network.state_dict()))
     _work_out_of_place(network)
     model = Normalised(network, card.input.mean, card.input.std).eval().requires_grad_(False)
+    _name_cam_layer(model, card)
     _check_output(model, card)
     return model.to(device)
 
@@ -120,6 +121,17 @@ def _work_out_of_place(network: nn.Module) -> None:
     for part in network.modules():
         if getattr(part, "inplace", False) is True:
             part.inplace = False  # type: ignore[assignment]  # a plain attribute, which Module's types do not foresee
+
+
+def _name_cam_layer(model: Normalised, card: ModelCard) -> None:
+    """Tell the core, as the plain attribute `cam_layer`, which module Grad-CAM looks at, if the card names one."""
+    if card.cam_layer is None:
+        return
+    if card.cam_layer not in dict(model.network.named_modules()):
+        raise ModelUnusable(
+            f"Model '{card.name}': {card.architecture} has no module '{card.cam_layer}'. Correct the card's cam_layer."
+        )
+    model.cam_layer = card.cam_layer  # type: ignore[assignment]  # a plain attribute, as above
 
 
 @torch.no_grad()

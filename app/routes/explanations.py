@@ -61,7 +61,7 @@ def _enqueue(shared: State, posted: intake.Posted, key: str | None) -> Job:
     payload = posted.spec.model_dump_json(by_alias=True)
     digest = sha256(sha256(posted.image).digest() + payload.encode()).hexdigest()
     made = shared.store.create(
-        "explanation", payload, posted.image, digest=digest, idempotency_key=key, total=posted.spec.samples
+        "explanation", payload, posted.image, digest=digest, idempotency_key=key, total=posted.spec.at_most
     )
     if made.fresh:
         shared.courier.send(made.id)

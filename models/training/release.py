@@ -34,6 +34,7 @@ class Plan:
     intended_use: str
     story: str
     recipe: Recipe
+    cam_layer: str | None = None
     batch: int = 64
 
 
@@ -90,6 +91,7 @@ def release(plan: Plan, splits: Splits, options: argparse.Namespace) -> ModelCar
         source=plan.source,
         intended_use=plan.intended_use,
         accuracy=tuple(row.entry() for row in measured),
+        cam_layer=plan.cam_layer,
         batch=plan.batch,
     )
     fields = card.model_dump(mode="json", exclude_none=True)

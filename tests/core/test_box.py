@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.core.evidence import by_hand
 from tests.oracles import overlap
 from worker.core.bounds.base import Bounds
 from worker.core.certificates.evidence import Evidence
@@ -28,7 +29,7 @@ def random_case(rng: np.random.Generator, ties: bool) -> tuple[Evidence, int, fl
     votes = np.rint(means * 1000).astype(np.int64)
     noise = Gaussian(Params(sigma=float(rng.uniform(0.1, 0.5))))
     return (
-        Evidence(votes, 1000, Bounds(lower, upper, 0.05, 0.01, 0), "none", noise, "cells", ""),
+        by_hand(votes, 1000, Bounds(lower, upper, 0.05, 0.01, 0), noise),
         size,
         float(rng.uniform(0, 0.1)),
     )
@@ -76,9 +77,7 @@ def test_reported_overlap_subtracts_the_failures() -> None:
     certifier = TopKOverlap(TopKOverlap.Params(k=0.5))
     plain = certifier.certified(evidence, size, np.array([0.0]))[0]
     bounds = evidence.bounds
-    allowed = Evidence(
-        evidence.votes, 1000, Bounds(bounds.lower, bounds.upper, 0.05, 0.01, 1), "none", evidence.noise, "cells", ""
-    )
+    allowed = by_hand(evidence.votes, 1000, Bounds(bounds.lower, bounds.upper, 0.05, 0.01, 1), evidence.noise)
     assert certifier.certified(allowed, size, np.array([0.0]))[0] == max(0, plain - 1)
 
 

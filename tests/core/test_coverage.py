@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
+from tests.core.evidence import by_hand
 from tests.core.halfspaces import HalfSpaces
 from worker.core.bounds.base import Bounds, Params
 from worker.core.bounds.clopper_pearson import ClopperPearson
@@ -19,7 +20,7 @@ CELLS, SIZE, N, SIGMA, Q, ALPHA, RHO, RUNS = 30, 6, 12, 0.25, 150, 0.1, 0.05, 10
 
 
 def evidence(votes: np.ndarray, bounds: Bounds) -> Evidence:
-    return Evidence(votes, Q, bounds, "clopper_pearson", Gaussian(Sigma(sigma=SIGMA)), "cells", "class 'a'")
+    return by_hand(votes, Q, bounds, Gaussian(Sigma(sigma=SIGMA)))
 
 
 def true_overlap(model: HalfSpaces, observed: Evidence, rho: float) -> int:
@@ -41,7 +42,7 @@ def run(failures: int, tilt: float, rho: float, *, plug_in: bool) -> tuple[int, 
     for seed in range(RUNS):
         model = HalfSpaces.opposed(rng, CELLS, SIZE, N, SIGMA, tilt=tilt)
         votes = model.votes(noise.draw(seed, 0, (Q, N)).double().numpy())
-        bounds = interval(votes, Q, ALPHA)
+        bounds = interval(votes, Q, 1, ALPHA)
         if plug_in:
             mean = votes / Q
             bounds = Bounds(mean, mean, ALPHA, bounds.side, failures)
@@ -58,7 +59,8 @@ def run(failures: int, tilt: float, rho: float, *, plug_in: bool) -> tuple[int, 
 def test_one_interval_covers_exactly_as_often_as_it_says(q: int) -> None:
     """No simulation: the probability that the interval misses p, summed over all outcomes, for a grid of p."""
     votes = np.arange(q + 1)
-    lower, upper = ClopperPearson(Params()).run(votes, q, ALPHA / 2)
+    interval = ClopperPearson(Params())
+    lower, upper = interval.lower(votes / q, q, ALPHA / 2), interval.upper(votes / q, q, ALPHA / 2)
     missed = [float(binom.pmf(votes, q, p)[(lower > p) | (upper < p)].sum()) for p in np.linspace(0.001, 0.999, 999)]
     assert max(missed) <= ALPHA
     assert max(missed) > 0.6 * ALPHA, "far wider intervals than needed would pass too"
@@ -72,7 +74,7 @@ def test_more_intervals_fail_than_allowed_at_most_alpha_of_the_time(failures: in
     interval = ClopperPearson(Params(allowed_failures=failures))
     broken = 0
     for _ in range(4000):
-        bounds = interval(rng.binomial(Q, means), Q, ALPHA)
+        bounds = interval(rng.binomial(Q, means), Q, 1, ALPHA)
         broken += int(((bounds.lower > means) | (bounds.upper < means)).sum() > failures)
     assert binomtest(broken, 4000, ALPHA, alternative="greater").pvalue > 0.01
     assert failures > 0 or broken > 40, "the union bound is not that loose for independent cells"
@@ -105,9 +107,7 @@ def test_tight_without_sampling_error() -> None:
         model = HalfSpaces.opposed(rng, CELLS, SIZE, N, SIGMA, tilt=0.0, least=0.5)
         means = model.mean(np.zeros(N))
         votes = np.rint(means * 1e9).astype(np.int64)
-        exact = Evidence(
-            votes, 10**9, Bounds(means, means, ALPHA, 0.0, 0), "none", Gaussian(Sigma(sigma=SIGMA)), "cells", ""
-        )
+        exact = by_hand(votes, 10**9, Bounds(means, means, ALPHA, 0.0, 0), Gaussian(Sigma(sigma=SIGMA)))
         for rho in (0.0, 0.02, 0.06, 0.1):
             lost = int(np.searchsorted(loss_radii(exact, SIZE), rho, side="right"))
             assert SIZE - lost == true_overlap(model, exact, rho)
@@ -121,7 +121,7 @@ def test_status_holds_at_the_worst_move() -> None:
     for seed in range(400):
         model = HalfSpaces.opposed(rng, CELLS, SIZE, N, SIGMA, tilt=0.3)
         votes = model.votes(noise.draw(seed, 1, (Q, N)).double().numpy())
-        observed = evidence(votes, ClopperPearson(Params())(votes, Q, ALPHA))
+        observed = evidence(votes, ClopperPearson(Params())(votes, Q, 1, ALPHA))
         move = np.zeros(N)
         move[0] = -RHO
         top = np.argsort(-model.mean(move))[:SIZE]

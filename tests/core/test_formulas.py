@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
 
+from tests.core.evidence import by_hand
 from tests.oracles import formulas
 from worker.core.bounds.base import Params as IntervalParams
 from worker.core.bounds.clopper_pearson import ClopperPearson
-from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.topk_overlap_as_printed import TopKOverlapAsPrinted
 from worker.core.maps.sparsified import Params as Tau
 from worker.core.maps.sparsified import Sparsified
@@ -47,7 +47,7 @@ def test_clopper_pearson_inverts_the_binomial_tail(q: int, cells: int) -> None:
     """At the bounds the tail probabilities are the per-side error, from the safe side, to nine digits."""
     votes = np.arange(q + 1)
     votes = np.resize(votes, cells) if cells > q else votes[:cells]
-    bounds = ClopperPearson(IntervalParams())(votes, q, 0.05)
+    bounds = ClopperPearson(IntervalParams())(votes, q, 1, 0.05)
     assert bounds.side == pytest.approx(0.05 / (2 * cells))
     for k in sorted(set(votes[: q + 1].tolist()))[:: max(1, q // 8)]:
         cell = int(np.flatnonzero(votes == k)[0])
@@ -66,7 +66,7 @@ def test_clopper_pearson_inverts_the_binomial_tail(q: int, cells: int) -> None:
 
 def test_allowed_failures_widen_the_error_of_each_side() -> None:
     votes = np.arange(50)
-    assert ClopperPearson(IntervalParams(allowed_failures=4))(votes, 60, 0.1).side == pytest.approx(5 * 0.1 / 100)
+    assert ClopperPearson(IntervalParams(allowed_failures=4))(votes, 60, 1, 0.1).side == pytest.approx(5 * 0.1 / 100)
 
 
 @given(p=st.floats(1e-9, 1 - 1e-9), rho=st.floats(0, 1), sigma=st.floats(0.05, 2))
@@ -107,7 +107,7 @@ def test_printed_theorem_is_the_printed_formula() -> None:
         votes = rng.binomial(q, rng.beta(0.4, 0.4, cells))
         size = int(rng.integers(1, cells))
         noise = Gaussian(Sigma(sigma=sigma))
-        evidence = Evidence(votes, q, ClopperPearson(IntervalParams())(votes, q, 0.05), "", noise, "cells", "")
+        evidence = by_hand(votes, q, ClopperPearson(IntervalParams())(votes, q, 1, 0.05), noise)
         radii = np.array([0.001, 0.01, 0.05])
         ours = TopKOverlapAsPrinted(TopKOverlapAsPrinted.Params(k=0.5)).certified(evidence, size, radii)
         literal = [formulas.theorem_2((votes / q).tolist(), size, rho, sigma, q, 0.05) for rho in radii.tolist()]
@@ -120,5 +120,5 @@ def test_printed_theorem_never_certifies_all_k() -> None:
     """Its index is off by one: even a perfect gap leaves one member uncertified. The exact one certifies it."""
     votes = np.array([1000] * 5 + [0] * 15)
     noise = Gaussian(Sigma(sigma=0.5))
-    evidence = Evidence(votes, 1000, ClopperPearson(IntervalParams())(votes, 1000, 0.05), "", noise, "cells", "")
+    evidence = by_hand(votes, 1000, ClopperPearson(IntervalParams())(votes, 1000, 1, 0.05), noise)
     assert TopKOverlapAsPrinted(TopKOverlapAsPrinted.Params()).certified(evidence, 5, np.array([0.01])).tolist() == [4]

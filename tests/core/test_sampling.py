@@ -29,6 +29,7 @@ from worker.core.registry import NoParams
 from worker.core.statistics.counts import Counts
 
 CLASSES = ["a", "b", "c", "d"]
+DRAWS = np.random.default_rng(0)
 
 
 def ready(network: nn.Module, image: Tensor, *, batch: int = 8, **spec: object) -> Plan:
@@ -42,7 +43,7 @@ def everything(the_plan: Plan) -> Counts:
 def test_gradient_is_the_derivative(network: nn.Module, image: Tensor) -> None:
     """Against central differences, in double precision, element by element."""
     double, point = network.double(), image.double()[None]
-    values = Gradient(NoParams())(double, point, 2).values[0, 0]
+    values = Gradient(NoParams())(double, point, 2, DRAWS).values[0, 0]
     step = 1e-6
     for row, column in [(0, 0), (3, 7), (9, 9), (5, 2)]:
         up, down = point.clone(), point.clone()
@@ -55,9 +56,9 @@ def test_gradient_is_the_derivative(network: nn.Module, image: Tensor) -> None:
 
 def test_per_sample_target_explains_each_images_own_class(network: nn.Module, image: Tensor) -> None:
     images = torch.stack([image, 1 - image, image * 3])
-    own = Gradient(NoParams())(network, images, None)
+    own = Gradient(NoParams())(network, images, None, DRAWS)
     for row, index in enumerate(own.logits.argmax(dim=1).tolist()):
-        assert torch.allclose(own.values[row], Gradient(NoParams())(network, images, index).values[row])
+        assert torch.allclose(own.values[row], Gradient(NoParams())(network, images, index, DRAWS).values[row])
 
 
 def test_noise_is_normal_and_keyed_by_seed_and_block() -> None:

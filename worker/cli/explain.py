@@ -76,7 +76,7 @@ def _here(image: Path, document: dict[str, Any], out: Path) -> None:
         stop(f"{first['msg']}", hint=f"at /spec/{'/'.join(map(str, first['loc']))}")
     explainer = Explainer(settings, Registry([shipped(), *([settings.models_dir] if settings.models_dir else [])]))
     with progress_bar() as bar:
-        row = bar.add_task("sampling", total=spec.samples)
+        row = bar.add_task("sampling", total=spec.at_most)
         explained = explainer.explain(
             image.read_bytes(), spec, None, lambda counts: bar.update(row, completed=counts.samples)
         )

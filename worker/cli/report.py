@@ -22,9 +22,10 @@ def show(explanation: Explanation) -> None:
     )
     for certificate in explanation.certificates:
         console.print(f"\n[bold]{certificate.name}[/]  [dim]{certificate.guarantee}; {escape(certificate.source)}[/]")
-        table = Table("l2 radius", "certified", "share", box=None, padding=(0, 3, 0, 0), header_style="dim")
+        table = Table("l2 radius", "value", "outcome", box=None, padding=(0, 3, 0, 0), header_style="dim")
         for at in certificate.radii:
-            table.add_row(f"{at.rho:g}", f"{at.certified} of {at.k}", f"{100 * at.value:.0f} %")
+            counted = f"{at.certified} of {at.k}" if at.k else f"{at.value:.4f}"
+            table.add_row(repr(at.rho), counted, at.outcome)
         console.print(Padding(table, (0, 0, 1, 2)))
         console.print(Padding(escape(certificate.statement), (0, 0, 0, 2)))
     if explanation.degenerate_samples:

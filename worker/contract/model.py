@@ -49,4 +49,10 @@ class ModelCard(Frozen):
     source: str
     intended_use: str
     accuracy: tuple[Accuracy, ...] = ()
+    cam_layer: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="module that Grad-CAM looks at; null: the last with maps",
+    )
     batch: int = Field(default=32, ge=1, le=1024, description="samples per block: one forward and backward pass")

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from worker.contract.spec import ExplanationSpec
 
-Outcome = Literal["certified", "vacuous"]
+# "unproven": a number that no proof stands behind (first-order, empirical, unsound as published).
+Outcome = Literal["certified", "vacuous", "unproven"]
 Guarantee = Literal["probabilistic", "first_order", "empirical", "unsound_as_published"]
 
 
@@ -45,18 +46,22 @@ class IntervalUsed(Part):
 
 
 class AtRadius(Part):
-    """What is certified within one l2 radius (in [0,1] pixel units)."""
+    """What is certified within one l2 radius (in [0,1] pixel units). Certificates over a top-K set count `certified` of
+    its `k` cells; others have the value alone."""
 
     rho: float
     value: float
-    certified: int
-    k: int
+    certified: int | None
+    k: int | None
     outcome: Outcome
     text: str
 
 
 class Certificate(Part):
-    """One certificate. `alpha_spent` is shared by all certificates that rest on the same interval event."""
+    """One certificate. `alpha_spent` is shared by all certificates that rest on the same interval event.
+
+    `largest_radius` answers the dual question, where one was asked with `wanted`.
+    """
 
     name: str
     guarantee: Guarantee
@@ -65,6 +70,7 @@ class Certificate(Part):
     outcome: Outcome
     statement: str
     radii: list[AtRadius]
+    largest_radius: float | None
     alpha_spent: float
     interval: IntervalUsed
 
@@ -81,10 +87,15 @@ class CurvePoint(Part):
 
 
 class Alpha(Part):
-    """How the total failure probability was divided."""
+    """How the total failure probability was divided: the intervals of all cells, and each certificate with a statistic
+    of its own (by its place and name). A run that may stop early looks at the counts several times and divides `total`
+    over the looks first; `look` of at most `looks` is the one that gave this result."""
 
     total: float
     intervals: float
+    own: dict[str, float]
+    look: int
+    looks: int
 
 
 class HeatMap(Part):
@@ -126,9 +137,12 @@ class Provenance(Part):
 
 
 class CountsRecord(Part):
-    """The votes per cell: base64 of zlib-compressed little-endian int64 in row-major order of `grid`."""
+    """The votes per cell, out of `scale` a sample: base64 of zlib-compressed little-endian int64 in row-major order of
+    `grid`; tallies of certificates likewise, flat, by name."""
 
     votes_zlib_base64: str
+    scale: int
+    tallies_zlib_base64: dict[str, str]
     grid: tuple[int, int, int]
     sha256: str
 

@@ -50,6 +50,21 @@ class TargetClass(Frozen):
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
 
+class Until(Frozen):
+    """The value at which sampling may stop: of the first certificate of this name, at this radius."""
+
+    certificate: str = Field(min_length=1, max_length=64)
+    radius: float = Field(gt=0.0, le=1000.0)
+    at_least: float = Field(gt=0.0, le=1.0)
+
+
+class Stopping(Frozen):
+    """Up to `at_most` samples, fewer if `until` is reached before. Every look in between is paid for with alpha."""
+
+    at_most: int = Field(ge=1, strict=True)
+    until: Until
+
+
 class Render(Frozen):
     """How the pictures look; no number depends on it."""
 
@@ -68,7 +83,7 @@ class ExplanationSpec(Frozen):
     map: Method = Method.model_validate({"name": "sparsified", "tau": 0.1})
     granularity: Granularity = Method(name="pixel")
     noise: Method = Method.model_validate({"name": "gaussian", "sigma": 0.15})
-    samples: int = Field(default=1024, ge=1, strict=True)
+    samples: Annotated[int, Field(ge=1, strict=True)] | Stopping = 1024
     seed: int = Field(default=0, ge=0, lt=2**63, strict=True)
     confidence: float = Field(default=0.95, ge=0.5, lt=1.0, strict=True)
     interval: Method = Method.model_validate({"name": "clopper_pearson", "allowed_failures": 0})
@@ -83,6 +98,18 @@ class ExplanationSpec(Frozen):
     def _certificates_differ(self) -> ExplanationSpec:
         if len({item.model_dump_json() for item in self.certificates}) < len(self.certificates):
             raise ValueError("the same certificate is asked for twice")
+        return self
+
+    @property
+    def at_most(self) -> int:
+        """The most samples that will be drawn."""
+        return self.samples.at_most if isinstance(self.samples, Stopping) else self.samples
+
+    @model_validator(mode="after")
+    def _until_is_asked_for(self) -> ExplanationSpec:
+        names = [item.name for item in self.certificates]
+        if isinstance(self.samples, Stopping) and self.samples.until.certificate not in names:
+            raise ValueError(f"samples.until names a certificate that is not asked for; there are {', '.join(names)}")
         return self
 
     @property

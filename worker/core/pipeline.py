@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
-from worker.contract.errors import ClassOutOfRange
-from worker.contract.result import Certificate, CurvePoint, Target
-from worker.contract.spec import ExplanationSpec, Method
+from worker.contract.errors import ClassOutOfRange, InvalidSpec
+from worker.contract.result import Alpha, Certificate, CurvePoint, Target
+from worker.contract.spec import ExplanationSpec, Stopping
 from worker.core.attributions import ATTRIBUTIONS
 from worker.core.bounds import INTERVALS
 from worker.core.certificates import CERTIFICATES
 from worker.core.certificates.base import Certifier
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.pixel_status import not_salient_radius, salient_radius
-from worker.core.certificates.topk_overlap import loss_radii
+from worker.core.certificates.topk import TopK, TopKCertifier
+from worker.core.certificates.topk_overlap import TopKOverlap, loss_radii
 from worker.core.certificates.topk_overlap_as_printed import TopKOverlapAsPrinted
 from worker.core.granularities import GRANULARITIES
+from worker.core.looks import Look, looks
 from worker.core.maps import MAPS
 from worker.core.noises import NOISES
 from worker.core.noises.gaussian import Gaussian
-from worker.core.sampler import Clean, Image, Sampler, predict, reject_degenerate
+from worker.core.sampler import Clean, Image, Observer, Sampler, predict, reject_degenerate
 from worker.core.statistics.counts import Counts
 
 CURVE_POINTS = 65
@@ -43,8 +45,25 @@ class Plan:
 
     @property
     def k(self) -> float:
-        """The top-K share that the pictures and the curve use: that of the first certificate asked for."""
-        return float(self.certifiers[0].params.k)
+        """The top-K share that the pictures and the curve use: that of the first certificate with one."""
+        return next((float(item.params.k) for item in self.certifiers if hasattr(item.params, "k")), TopK().k)
+
+    @property
+    def looks(self) -> list[Look]:
+        """When the counts are judged: once, at the end, unless the spec says that sampling may stop early."""
+        if isinstance(self.spec.samples, Stopping):
+            return list(looks(self.spec.at_most, self.sampler.batch, self.spec.alpha))
+        return [Look(self.sampler.blocks, self.spec.alpha)]
+
+    def alpha(self, counts: Counts) -> Alpha:
+        """How alpha is divided for counts at one of the looks: over the looks, then in equal parts over the intervals
+        and each certificate with a statistic of its own."""
+        done = int(counts.blocks.sum())
+        number, look = next((at, look) for at, look in enumerate(self.looks, 1) if look.blocks >= done)
+        own = [_key(place, item) for place, item in enumerate(self.certifiers) if item.own_alpha]
+        part = look.alpha / (1 + len(own))
+        own_parts = dict.fromkeys(own, part)
+        return Alpha(total=self.spec.alpha, intervals=part, own=own_parts, look=number, looks=len(self.looks))
 
 
 @dataclass(frozen=True)
@@ -74,36 +93,73 @@ def plan(spec: ExplanationSpec, model: nn.Module, image: Image, classes: Sequenc
         attribution=ATTRIBUTIONS.build(spec.attribution, "/spec/attribution"),
         granularity=GRANULARITIES.build(spec.granularity, "/spec/granularity"),
         map=MAPS.build(spec.map, "/spec/map"),
-        noise=NOISES.build(spec.noise, "/spec/noise"),
-        samples=spec.samples,
+        noise=NOISES.build(spec.noise, "/spec/noise").for_elements(image.numel()),
+        samples=spec.at_most,
         seed=spec.seed,
         batch=batch,
     )
-    INTERVALS.build(spec.interval, "/spec/interval")
+    sampler = replace(sampler, observers=_observers(certifiers, sampler))
+    interval = INTERVALS.build(spec.interval, "/spec/interval")
+    if interval.binary_only and sampler.map.scale > 1:
+        raise InvalidSpec(
+            f"{interval.name} holds for maps of zeros and ones; with the map {spec.map.name} use kl or hoeffding.",
+            pointer="/spec/interval/name",
+        )
     ready = Plan(spec, sampler, certifiers, clean, target)
-    blank = _evidence(ready, sampler.empty().votes, 1)
+    blank = _evidence(ready, replace(sampler.empty(), samples=1))
     for number, certifier in enumerate(certifiers):
-        blank.size(certifier.params.k, f"/spec/certificates/{number}/k")
+        certifier.check(blank, f"/spec/certificates/{number}")
     return ready
 
 
+def _observers(certifiers: Sequence[Certifier], sampler: Sampler) -> dict[str, Observer]:
+    """What the certificates count besides votes, by the name their tally gets."""
+    layout = sampler.layout
+
+    def bound(certifier: Certifier) -> Observer:
+        return lambda votes, logits: np.asarray(certifier.tally(votes, logits, layout))
+
+    counting = [(_key(number, item), item) for number, item in enumerate(certifiers) if item.counts]
+    return {key: bound(item) for key, item in counting}
+
+
+def _key(number: int, certifier: Certifier) -> str:
+    return f"{number}.{certifier.name}"
+
+
 def sample(ready: Plan, counts: Counts | None, on_block: Callable[[Counts], None]) -> Counts:
-    """Compute the blocks that `counts` does not hold yet; after each, tell `on_block`, which may raise to stop."""
+    """Compute the blocks that `counts` does not hold yet; after each, tell `on_block`, which may raise to stop.
+
+    Ends at the first look at which the spec's wish is met. Looks that `counts` has passed were in vain before.
+    """
     counts = counts if counts is not None else ready.sampler.empty()
-    for block in counts.missing:
-        counts = ready.sampler.update(counts, block)
-        on_block(counts)
+    for look in ready.looks:
+        for block in [block for block in counts.missing if block < look.blocks]:
+            counts = ready.sampler.update(counts, block)
+            on_block(counts)
+        if int(counts.blocks.sum()) == look.blocks and _met(ready, counts):
+            break
     return counts
+
+
+def _met(ready: Plan, counts: Counts) -> bool:
+    """Whether a run that may stop early has what it was asked for."""
+    if not isinstance(ready.spec.samples, Stopping) or counts.degenerate == counts.samples:
+        return False
+    until = ready.spec.samples.until
+    number, item = next((at, item) for at, item in enumerate(ready.certifiers) if item.name == until.certificate)
+    evidence = _own(_evidence(ready, counts), _key(number, item))
+    return item.claim(evidence, until.radius).value >= until.at_least
 
 
 def certify(ready: Plan, counts: Counts) -> Findings:
     """Everything that follows from the counts; no randomness. Raises DegenerateMap."""
     reject_degenerate(counts)
-    evidence = _evidence(ready, counts.votes, counts.samples)
+    evidence = _evidence(ready, counts)
     size = evidence.size(ready.k, "/spec/certificates/0/k")
     return Findings(
         evidence=evidence,
-        certificates=[certifier(evidence) for certifier in ready.certifiers],
+        certificates=[item(_own(evidence, _key(number, item))) for number, item in enumerate(ready.certifiers)],
         curve=_curve(ready, evidence, size),
         size=size,
         salient=salient_radius(evidence, size),
@@ -111,16 +167,31 @@ def certify(ready: Plan, counts: Counts) -> Findings:
     )
 
 
-def _evidence(ready: Plan, votes: ndarray, samples: int) -> Evidence:
+def _own(evidence: Evidence, key: str) -> Evidence:
+    """The evidence as one certificate sees it: its own tally only, without its name."""
+    return replace(evidence, tallies={"own": evidence.tallies[key]}) if key in evidence.tallies else evidence
+
+
+def _evidence(ready: Plan, counts: Counts) -> Evidence:
     interval = INTERVALS.build(ready.spec.interval, "/spec/interval")
+    scale = ready.sampler.map.scale
+    alpha = ready.alpha(counts)
     return Evidence(
-        votes=votes,
-        samples=samples,
-        bounds=interval(votes, samples, ready.spec.alpha),
+        votes=counts.votes,
+        samples=counts.samples,
+        bounds=interval(counts.votes, counts.samples, scale, alpha.intervals),
         interval=interval.name,
         noise=ready.sampler.noise,
         noun=ready.sampler.granularity.noun,
         subject=ready.target.label,
+        grid=ready.sampler.grid,
+        layout=ready.sampler.layout,
+        map=ready.sampler.map.name,
+        target=ready.target.index,
+        alpha=ready.spec.alpha,
+        share=alpha.intervals,
+        scale=scale,
+        tallies=counts.tallies,
     )
 
 
@@ -144,17 +215,15 @@ def _curve(ready: Plan, evidence: Evidence, size: int) -> list[CurvePoint]:
     asked = max(max(certifier.params.radii) for certifier in ready.certifiers)
     last = float(loss_radii(evidence, size).max(initial=0.0))
     grid = np.linspace(0.0, 1.1 * max(asked, last), CURVE_POINTS)
-    ours = _overlap("topk_overlap", ready.k, evidence, size, grid)
+    ours = _overlap(TopKOverlap, evidence, size, grid)
     printed: list[float] | list[None] = [None] * len(grid)
     if isinstance(evidence.noise, Gaussian):
-        printed = _overlap(TopKOverlapAsPrinted.name, ready.k, evidence, size, grid)
+        printed = _overlap(TopKOverlapAsPrinted, evidence, size, grid)
     return [
         CurvePoint(rho=float(rho), overlap=a, overlap_as_printed=b)
         for rho, a, b in zip(grid, ours, printed, strict=True)
     ]
 
 
-def _overlap(name: str, k: float, evidence: Evidence, size: int, radii: Float[ndarray, " radii"]) -> list[float]:
-    method = Method.model_validate({"name": name, "k": k})
-    counts = CERTIFICATES.build(method, "/spec/certificates").certified(evidence, size, radii)
-    return [float(count) / size for count in counts]
+def _overlap(kind: type[TopKCertifier], evidence: Evidence, size: int, radii: Float[ndarray, " radii"]) -> list[float]:
+    return [float(count) / size for count in kind(TopK()).certified(evidence, size, radii)]

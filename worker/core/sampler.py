@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor, nn
 
 from worker.contract.errors import DegenerateMap, ModelInTrainMode, NonFiniteLogits
 from worker.core.attributions.base import Attribution
-from worker.core.granularities.base import Granularity
+from worker.core.granularities.base import Granularity, Layout
 from worker.core.maps.base import SampleMap
-from worker.core.noises.base import Noise
+from worker.core.noises.base import Noise, stream
 from worker.core.statistics.counts import Counts
 
 Image = Float[Tensor, "channels height width"]
+# What a certificate counts over the rows of a block: (votes, logits) -> integers.
+Observer = Callable[[Tensor, Tensor], ndarray]
+# The noise has lane 0; the randomness of attributions must not overlap it.
+ATTRIBUTION_LANE = 1
 
 
 class Clean(NamedTuple):
@@ -46,6 +52,7 @@ class Sampler:
     samples: int
     seed: int
     batch: int
+    observers: Mapping[str, Observer] = field(default_factory=dict)
 
     @property
     def blocks(self) -> int:
@@ -56,6 +63,11 @@ class Sampler:
         channels, height, width = self.image.shape
         return self.granularity.grid(channels, height, width)
 
+    @property
+    def layout(self) -> Layout:
+        channels, height, width = self.image.shape
+        return self.granularity.layout(channels, height, width)
+
     def empty(self) -> Counts:
         layers, rows, columns = self.grid
         return Counts.empty(layers * rows * columns, self.blocks)
@@ -64,15 +76,17 @@ class Sampler:
         """`counts` and the votes of one more block: integers that depend on (seed, block) only."""
         device = self.image.device
         noise = self.noise.draw(self.seed, block, (self.batch, *self.image.shape)).to(device)
-        attributed = self.attribution(self.model, self.image + noise, self.target)
+        draws = stream(self.seed, block, ATTRIBUTION_LANE)
+        attributed = self.attribution(self.model, self.image + noise, self.target, draws)
         rows = min(self.batch, self.samples - block * self.batch)
         with torch.no_grad():
             mapped = self.map(self.granularity(attributed.values))
             # A logit that is not finite leaves no class to explain, whatever its gradient says.
             lost = ~torch.isfinite(attributed.logits).all(dim=1)
-            votes = (mapped.votes & ~lost[:, None])[:rows].sum(dim=0).cpu().numpy()
+            votes = (mapped.votes * ~lost[:, None])[:rows]
             degenerate = int((mapped.degenerate | lost)[:rows].sum())
-        return counts.update(block, votes, rows, degenerate)
+            tallies = {name: observe(votes, attributed.logits[:rows]) for name, observe in self.observers.items()}
+            return counts.update(block, votes.sum(dim=0).cpu().numpy(), rows, degenerate, tallies)
 
 
 def predict(model: nn.Module, image: Image) -> Clean:

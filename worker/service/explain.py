@@ -24,7 +24,7 @@ def kernel(payload: str, image: bytes, work: Work) -> Outcome:
         raise InvalidSpec(f"The queued spec is not valid: {error.error_count()} errors.", pointer="/spec") from error
 
     def on_block(counts: Counts) -> None:
-        work.progress(counts.samples, spec.samples, counts.to_bytes())
+        work.progress(counts.samples, spec.at_most, counts.to_bytes())
 
     explanation, artifacts = _explainer().explain(image, spec, work.checkpoint, on_block)
     return Outcome(explanation.model_dump_json(by_alias=True).encode(), artifacts)

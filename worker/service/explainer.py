@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy import ndarray
 
 from models.registry import Registry
 from worker.contract.model import ModelCard
 from worker.contract.result import (
-    Alpha,
     CertificateDocument,
     CountsRecord,
     Explanation,
@@ -27,6 +27,7 @@ from worker.contract.result import (
 )
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
+from worker.core.certificates.topk_overlap import TopKOverlap
 from worker.core.pipeline import Findings, Plan, certify, plan, sample
 from worker.core.render import pictures
 from worker.core.render.curve import curve
@@ -93,7 +94,7 @@ class Explainer:
             preprocessing=fitted.steps,
             seed=spec.seed,
             block_size=card.batch,
-            blocks=ready.sampler.blocks,
+            blocks=int(counts.blocks.sum()),
             counts_sha256=counts.digest,
             device=describe(self._device),
             precision="float32",
@@ -108,15 +109,20 @@ def _assemble(
     ready: Plan, card: ModelCard, fitted: Decoded, counts: Counts, findings: Findings, provenance: Provenance
 ) -> Explained:
     grid = ready.sampler.grid
-    mean = (counts.votes / counts.samples).reshape(grid)
+    mean = findings.evidence.mean.reshape(grid)
     salient, not_salient = findings.salient.reshape(grid), findings.not_salient.reshape(grid)
     image = fitted.pixels.numpy()
     radii = ready.certifiers[0].params.radii
     # Layers (channels) are shown as one picture: the greatest share of votes, the furthest radius.
     heat, low, high = pictures.heatmap(mean.max(axis=0))
-    overlay = pictures.overlay(image, mean.max(axis=0), ready.spec.render.palette)
-    certified = pictures.certified(image, salient.max(axis=0), not_salient.min(axis=0), radii)
-    plot = curve(findings.curve, findings.certificates[0].radii, ready.spec.confidence, findings.evidence.noun)
+    to_pixels = ready.sampler.granularity.to_pixels
+    shown, kept, gone = (
+        to_pixels(cells, *image.shape[1:]) for cells in (mean.max(axis=0), salient.max(axis=0), not_salient.min(axis=0))
+    )
+    overlay = pictures.overlay(image, shown, ready.spec.render.palette)
+    certified = pictures.certified(image, kept, gone, radii)
+    asked = next((item.radii for item in findings.certificates if item.name == TopKOverlap.name), [])
+    plot = curve(findings.curve, asked, ready.spec.confidence, findings.evidence.noun)
     shared = {
         "notice": NOTICE,
         "spec": ready.spec,
@@ -126,12 +132,12 @@ def _assemble(
         "target": ready.target,
         "samples": counts.samples,
         "degenerate_samples": counts.degenerate,
-        "alpha": Alpha(total=ready.spec.alpha, intervals=ready.spec.alpha),
+        "alpha": ready.alpha(counts),
         "certificates": findings.certificates,
         "curve": findings.curve,
         "provenance": provenance,
     }
-    document = CertificateDocument.model_validate({**shared, "counts": _record(counts, grid)})
+    document = CertificateDocument.model_validate({**shared, "counts": _record(counts, grid, findings.evidence.scale)})
     arrays = io.BytesIO()
     np.savez_compressed(
         arrays, mean=mean, votes=counts.votes.reshape(grid), salient_radius=salient, not_salient_radius=not_salient
@@ -158,9 +164,19 @@ def _assemble(
     return Explained(explanation, artifacts)
 
 
-def _record(counts: Counts, grid: tuple[int, int, int]) -> CountsRecord:
-    packed = zlib.compress(counts.votes.astype("<i8").tobytes(), 9)
-    return CountsRecord(votes_zlib_base64=_text(packed), grid=grid, sha256=counts.digest)
+def _record(counts: Counts, grid: tuple[int, int, int], scale: int) -> CountsRecord:
+    tallies = {name: _packed(tally) for name, tally in counts.tallies.items()}
+    return CountsRecord(
+        votes_zlib_base64=_packed(counts.votes),
+        scale=scale,
+        tallies_zlib_base64=tallies,
+        grid=grid,
+        sha256=counts.digest,
+    )
+
+
+def _packed(counts: ndarray) -> str:
+    return _text(zlib.compress(counts.astype("<i8").tobytes(), 9))
 
 
 def _text(data: bytes) -> str:

@@ -16,14 +16,17 @@ from worker.core.registry import Entry, Guarantee
 
 # The special functions are accurate to about 1e-13; bounds are moved outwards by far more than that.
 ROUNDING = 1e-11
+EPSILON = 4 * np.finfo(np.float64).eps
+
+Means = Float[ndarray, " cells"]
 
 
 @dataclass(frozen=True)
 class Bounds:
     """[lower, upper] per cell. With probability at least 1 - alpha all but `failures` of them hold the true mean."""
 
-    lower: Float[ndarray, " cells"]
-    upper: Float[ndarray, " cells"]
+    lower: Means
+    upper: Means
     alpha: float
     side: float
     failures: int
@@ -44,19 +47,31 @@ class Interval(Entry):
 
     guarantee: ClassVar[Guarantee] = "probabilistic"
     Params: ClassVar[type[Frozen]] = Params
+    # Whether it holds for maps of zeros and ones only.
+    binary_only: ClassVar[bool] = False
 
     @final
-    def __call__(self, votes: Int[ndarray, " cells"], samples: int, alpha: float) -> Bounds:
-        """Bounds for every cell's mean from its votes out of `samples` draws, rounded outwards, float64."""
+    def __call__(self, votes: Int[ndarray, " cells"], samples: int, scale: int, alpha: float) -> Bounds:
+        """Bounds for every cell's mean from its votes, out of `scale` a sample, rounded outwards, float64.
+
+        Real values were rounded down to whole votes, so the true sample mean lies up to one vote a sample higher.
+        """
         failures = self.params.allowed_failures
         side = min(0.5, (failures + 1) * alpha / (2 * len(votes)))
-        lower, upper = self.run(votes, samples, side)
+        # Few different counts occur among many cells: each is inverted once.
+        counts, where = np.unique(votes, return_inverse=True)
+        low = counts / (samples * scale)
+        high = low if scale == 1 else np.minimum((counts + samples) / (samples * scale), 1.0)
+        lower, upper = self.lower(low, samples, side)[where], self.upper(high, samples, side)[where]
         lower = np.clip(lower * (1 - ROUNDING), 0.0, 1.0)
-        upper = np.clip(1 - (1 - upper) * (1 - ROUNDING), 0.0, 1.0)
+        # Next to 1 the subtractions lose up to an ulp each.
+        upper = np.clip(1 - (1 - upper) * (1 - ROUNDING) + EPSILON, 0.0, 1.0)
         return Bounds(lower, upper, alpha, side, failures)
 
     @abstractmethod
-    def run(
-        self, votes: Int[ndarray, " cells"], samples: int, side: float
-    ) -> tuple[Float[ndarray, " cells"], Float[ndarray, " cells"]]:
-        """(lower, upper): each wrong with probability at most `side` on its own."""
+    def lower(self, means: Means, samples: int, side: float) -> Means:
+        """Exceeds the true mean with probability at most `side`, each on its own; `means` are of [0,1] values."""
+
+    def upper(self, means: Means, samples: int, side: float) -> Means:
+        """The mirror image of `lower`: one minus the lower bound of one minus the values."""
+        return 1.0 - self.lower(1.0 - means, samples, side)

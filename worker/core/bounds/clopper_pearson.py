@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
-from numpy import ndarray
 from scipy.special import betainccinv, betaincinv
 
-from worker.core.bounds.base import Interval
+from worker.core.bounds.base import Interval, Means
 
 
 class ClopperPearson(Interval):
@@ -18,15 +16,18 @@ class ClopperPearson(Interval):
     name: ClassVar[str] = "clopper_pearson"
     summary: ClassVar[str] = "Exact binomial intervals, for maps of zeros and ones"
     source: ClassVar[str] = "Clopper and Pearson 1934"
+    binary_only: ClassVar[bool] = True
 
-    def run(
-        self, votes: Int[ndarray, " cells"], samples: int, side: float
-    ) -> tuple[Float[ndarray, " cells"], Float[ndarray, " cells"]]:
-        # Only samples + 1 counts are possible, and usually far fewer occur: each is inverted once.
-        counts, where = np.unique(votes, return_inverse=True)
-        lower = np.zeros(len(counts))
-        upper = np.ones(len(counts))
-        some, notall = counts > 0, counts < samples
-        lower[some] = betaincinv(counts[some], samples - counts[some] + 1, side)
-        upper[notall] = betainccinv(counts[notall] + 1, samples - counts[notall], side)
-        return lower[where], upper[where]
+    def lower(self, means: Means, samples: int, side: float) -> Means:
+        counts = np.rint(means * samples)
+        bound = np.zeros(len(counts))
+        some = counts > 0
+        bound[some] = betaincinv(counts[some], samples - counts[some] + 1, side)
+        return bound
+
+    def upper(self, means: Means, samples: int, side: float) -> Means:
+        counts = np.rint(means * samples)
+        bound = np.ones(len(counts))
+        some = counts < samples
+        bound[some] = betainccinv(counts[some] + 1, samples - counts[some], side)
+        return bound

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from worker.core.certificates.base import Certifier, promise, scope
+from worker.core.certificates.base import promise, scope
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.topk import TopKCertifier
 from worker.core.registry import Guarantee
 
 
-class PixelStatus(Certifier):
+class PixelStatus(TopKCertifier):
     """With probability at least 1 - alpha over the sampling, for every ||d||_2 <= rho: a cell marked salient is in
     every top-K set of the population map at x + d, a cell marked not salient in none, whatever breaks ties.
 

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from worker.core.certificates.base import Certifier, promise, scope, share
+from worker.core.certificates.base import promise, scope
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.topk import TopKCertifier, share
 from worker.core.registry import Guarantee
 
 
-class TopKOverlap(Certifier):
+class TopKOverlap(TopKCertifier):
     """With probability at least 1 - alpha over the sampling, for every ||d||_2 <= rho, the top-K set of the
     population map at x + d (ties broken in any way) shares at least this many cells with that of the observed map.
 

@@ -11,13 +11,14 @@ from scipy.special import ndtr, ndtri
 
 from worker.contract.errors import InvalidSpec
 from worker.contract.result import IntervalUsed
-from worker.core.certificates.base import Certifier, promise, scope, share
+from worker.core.certificates.base import promise, scope
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.topk import TopKCertifier, share
 from worker.core.noises.gaussian import Gaussian
 from worker.core.registry import Guarantee
 
 
-class TopKOverlapAsPrinted(Certifier):
+class TopKOverlapAsPrinted(TopKCertifier):
     """With probability at least 1 - alpha over the sampling, for every ||d||_2 <= rho, at least i of the top-K cells
     stay, where i <= K is the largest with L^(h_[i]) >= h_[2K-i], L^(z) = Phi(Phi^-1(z - c) - 2 rho / sigma) - c and
     c = sqrt(ln(2m / alpha) / 2q).
@@ -34,7 +35,7 @@ class TopKOverlapAsPrinted(Certifier):
     def certified(self, evidence: Evidence, size: int, radii: Float[ndarray, " radii"]) -> Int[ndarray, " radii"]:
         if not isinstance(evidence.noise, Gaussian):
             raise InvalidSpec("Levine's Theorem 2 is stated for Gaussian noise only.", pointer="/spec/noise/name")
-        means = evidence.votes[evidence.order] / evidence.samples
+        means = evidence.mean[evidence.order]
         index = np.arange(max(1, 2 * size - evidence.cells), size + 1)
         floor_input = np.clip(means[index - 1] - self._error(evidence), 0.0, 1.0)
         rival = means[2 * size - index - 1]
@@ -54,7 +55,9 @@ class TopKOverlapAsPrinted(Certifier):
         return int(index[floor >= rival].max(initial=0))
 
     def _error(self, evidence: Evidence) -> float:
-        return float(np.sqrt(np.log(2 * evidence.cells / evidence.bounds.alpha) / (2 * evidence.samples)))
+        # Real values were rounded down to whole votes; what that cut off is added.
+        cut = 0.0 if evidence.scale == 1 else 1 / evidence.scale
+        return float(np.sqrt(np.log(2 * evidence.cells / evidence.bounds.alpha) / (2 * evidence.samples)) + cut)
 
     def interval(self, evidence: Evidence) -> IntervalUsed:
         side = evidence.bounds.alpha / (2 * evidence.cells)

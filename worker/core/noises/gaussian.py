@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from pydantic import Field
-from scipy.special import ndtr, ndtri
+from scipy.special import erf, ndtr, ndtri
 
 from worker.contract.spec import Frozen
 from worker.core.noises.base import Noise, Values
@@ -43,6 +44,10 @@ class Gaussian(Noise):
 
     def upper(self, p: Values, rho: float) -> Values:
         return np.asarray(np.minimum(ndtr(ndtri(p) + rho / self.params.sigma + ROUNDING) * (1 + ULPS), 1.0))
+
+    def total_variation(self, rho: float) -> float:
+        """2 Phi(rho / 2 sigma) - 1: the two densities cross half way between the centres."""
+        return float(min(1.0, erf(rho / (2 * math.sqrt(2) * self.params.sigma)) * (1 + ROUNDING)))
 
     def separation(self, low: Values, high: Values) -> Values:
         """Both means move towards each other at speed 1/sigma on the probit scale, so they meet half way."""

@@ -23,7 +23,8 @@ def curve(points: Sequence[CurvePoint], asked: Sequence[AtRadius], confidence: f
     printed = [point.overlap_as_printed for point in points if point.overlap_as_printed is not None]
     if printed:
         axes.step(rho, printed, where="pre", color=PRINTED, lw=1.5, ls="--", label="Levine 2019, Theorem 2 as printed")
-    axes.plot([at.rho for at in asked], [at.value for at in asked], "o", color=OURS, label="radii asked for")
+    if asked:
+        axes.plot([at.rho for at in asked], [at.value for at in asked], "o", color=OURS, label="radii asked for")
     axes.set_xlabel(r"l2 radius $\rho$ of the change, pixel values in [0,1]")
     axes.set_ylabel(f"share of the top {noun} that stays")
     axes.set_title(f"Certified with {100 * confidence:g} % confidence. Research use only.", fontsize=10)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 import numpy as np
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
+Tallies = Mapping[str, Int[ndarray, "..."]]
+
 
 @dataclass(frozen=True)
 class Counts:
-    """How many samples voted for each cell, how many had no ranking, and which blocks are in.
+    """Votes for each cell, how many samples had no ranking, which blocks are in, and the tallies of certificates that
+    count something of their own (class votes, say), by name.
 
     `merge` of disjoint parts gives the same counts in any order; a block counted twice raises ValueError.
     """
@@ -22,16 +26,19 @@ class Counts:
     samples: int
     degenerate: int
     blocks: Bool[ndarray, " blocks"]
+    tallies: Tallies = field(default_factory=dict)
 
     @classmethod
     def empty(cls, cells: int, blocks: int) -> Counts:
         return cls(np.zeros(cells, dtype=np.int64), 0, 0, np.zeros(blocks, dtype=np.bool_))
 
-    def update(self, block: int, votes: Int[ndarray, " cells"], samples: int, degenerate: int) -> Counts:
+    def update(
+        self, block: int, votes: Int[ndarray, " cells"], samples: int, degenerate: int, tallies: Tallies | None = None
+    ) -> Counts:
         """These counts and those of one more block."""
         part = np.zeros_like(self.blocks)
         part[block] = True
-        return self.merge(Counts(votes.astype(np.int64), samples, degenerate, part))
+        return self.merge(Counts(votes.astype(np.int64), samples, degenerate, part, tallies or {}))
 
     def merge(self, other: Counts) -> Counts:
         """The counts of both parts. Raises ValueError if they share a block or differ in shape."""
@@ -39,11 +46,13 @@ class Counts:
             raise ValueError("counts of different jobs cannot be merged")
         if bool((self.blocks & other.blocks).any()):
             raise ValueError("a block would be counted twice")
+        names = self.tallies.keys() | other.tallies.keys()
         return Counts(
             self.votes + other.votes,
             self.samples + other.samples,
             self.degenerate + other.degenerate,
             self.blocks | other.blocks,
+            {name: _sum(name, self.tallies, other.tallies) for name in sorted(names)},
         )
 
     @property
@@ -53,18 +62,28 @@ class Counts:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over cells' counts (little-endian int64), number of samples and of degenerate samples."""
+        """SHA-256 over samples, degenerate samples, cells' votes and tallies by name (little-endian int64)."""
         head = np.array([self.samples, self.degenerate], dtype="<i8").tobytes()
-        return sha256(head + self.votes.astype("<i8").tobytes()).hexdigest()
+        digest = sha256(head + self.votes.astype("<i8").tobytes())
+        for name, tally in sorted(self.tallies.items()):
+            digest.update(name.encode() + b"\0" + tally.astype("<i8").tobytes())
+        return digest.hexdigest()
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
         totals = np.array([self.samples, self.degenerate], dtype=np.int64)
-        np.savez_compressed(buffer, votes=self.votes, totals=totals, blocks=self.blocks)
+        extra = {f"tally.{name}": tally for name, tally in self.tallies.items()}
+        np.savez_compressed(buffer, allow_pickle=False, votes=self.votes, totals=totals, blocks=self.blocks, **extra)
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Counts:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             samples, degenerate = (int(total) for total in file["totals"])
-            return cls(file["votes"], samples, degenerate, file["blocks"])
+            tallies = {name.removeprefix("tally."): file[name] for name in file.files if name.startswith("tally.")}
+            return cls(file["votes"], samples, degenerate, file["blocks"], tallies)
+
+
+def _sum(name: str, *parts: Tallies) -> Int[ndarray, "..."]:
+    """The sum of what the parts have of this name."""
+    return np.asarray(sum(part[name] for part in parts if name in part), dtype=np.int64)
