@@ -80,7 +80,7 @@ SPECS: list[tuple[object, str, str, str]] = [
         for field, known in {
             "attribution": "gradient",
             "map": "sparsified",
-            "granularity": "element, pixel",
+            "granularity": "element, patch, pixel",
             "noise": "gaussian",
             "interval": "clopper_pearson",
         }.items()
