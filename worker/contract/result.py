@@ -147,8 +147,8 @@ class CountsRecord(Part):
     sha256: str
 
 
-class CertificateDocument(Part):
-    """certificate.json: the claims and the integers they rest on, without pictures."""
+class Claims(Part):
+    """What is claimed of one image, and on what grounds."""
 
     notice: str
     spec: ExplanationSpec
@@ -159,24 +159,19 @@ class CertificateDocument(Part):
     alpha: Alpha
     certificates: list[Certificate]
     curve: list[CurvePoint]
-    counts: CountsRecord
     provenance: Provenance
 
 
-class Explanation(Part):
-    """The whole result."""
+class CertificateDocument(Claims):
+    """certificate.json: the claims and the integers they rest on, without pictures."""
 
-    notice: str
-    spec: ExplanationSpec
-    prediction: Prediction
-    target: Target
-    samples: int
-    degenerate_samples: int
-    alpha: Alpha
+    counts: CountsRecord
+
+
+class Explanation(Claims):
+    """The whole result: the claims and the pictures; `artifacts` names the files there are."""
+
     heatmap: HeatMap
     overlay: Picture
     certified: Picture
-    certificates: list[Certificate]
-    curve: list[CurvePoint]
-    provenance: Provenance
     artifacts: list[str]

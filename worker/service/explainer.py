@@ -123,7 +123,7 @@ def _assemble(
     certified = pictures.certified(image, kept, gone, radii)
     asked = next((item.radii for item in findings.certificates if item.name == TopKOverlap.name), [])
     plot = curve(findings.curve, asked, ready.spec.confidence, findings.evidence.noun)
-    shared = {
+    claims = {
         "notice": NOTICE,
         "spec": ready.spec,
         "prediction": Prediction(
@@ -137,7 +137,7 @@ def _assemble(
         "curve": findings.curve,
         "provenance": provenance,
     }
-    document = CertificateDocument.model_validate({**shared, "counts": _record(counts, grid, findings.evidence.scale)})
+    document = CertificateDocument.model_validate({**claims, "counts": _record(counts, grid, findings.evidence.scale)})
     arrays = io.BytesIO()
     np.savez_compressed(
         arrays, mean=mean, votes=counts.votes.reshape(grid), salient_radius=salient, not_salient_radius=not_salient
@@ -152,7 +152,7 @@ def _assemble(
     }
     explanation = Explanation.model_validate(
         {
-            **shared,
+            **claims,
             "heatmap": HeatMap(
                 png_base64=_text(heat), bits=16, value_min=low, value_max=high, width=grid[2], height=grid[1]
             ),
