@@ -60,11 +60,15 @@ def test_a_bad_image_fails_its_job_within_a_second_and_harms_nothing(
     assert run(client, digit, {"samples": 32})[0].state == "succeeded"
 
 
-def test_a_cell_count_only_the_model_knows_fails_the_job(client: Client, digit: Path) -> None:
-    """k is refused at the POST where it leaves no element, and by the job where it leaves no pixel."""
+def test_a_k_that_leaves_no_cell_is_refused_where_that_is_known(client: Client, digit: Path) -> None:
+    """At the POST where it leaves none of the 64 elements, by the job where it leaves none of the four patches."""
     with pytest.raises(Refused) as refused:
         client.submit(digit, {"certificates": [{"name": "topk_overlap", "k": 0.001}]})
     assert (refused.value.code, refused.value.pointer) == ("no_cells", "/spec/certificates/0/k")
+    coarse = {"granularity": {"name": "patch", "size": 4}, "certificates": [{"name": "topk_overlap", "k": 0.05}]}
+    job, _ = run(client, digit, coarse)
+    assert job.error is not None
+    assert (job.error.code, job.error.pointer) == ("no_cells", "/spec/certificates/0/k")
 
 
 def test_a_cancelled_job_stops_and_the_next_one_runs(client: Client, digit: Path) -> None:

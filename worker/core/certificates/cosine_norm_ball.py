@@ -10,9 +10,6 @@ from worker.core.certificates.base import Certifier, Claim, down, promise, requi
 from worker.core.certificates.evidence import Evidence
 from worker.core.registry import Guarantee
 
-# Unit maps are normalised in single precision, so that their norm may exceed 1 by a few of its ulp.
-NORM = 1.0 + 1e-5
-
 
 class CosineNormBall(Certifier):
     """With probability at least 1 - alpha over the sampling, for every ||d||_2 <= rho, the cosine of the observed map h
@@ -50,7 +47,7 @@ class CosineNormBall(Certifier):
 
     def _cosine(self, evidence: Evidence, rho: float) -> float:
         length = math.sqrt(float((evidence.mean**2).sum()))
-        moved = math.sqrt(2) * NORM * evidence.noise.total_variation(rho)
+        moved = math.sqrt(2) * evidence.noise.total_variation(rho)
         cut_off = math.sqrt(evidence.cells) / evidence.scale
         distance = moved + sampling_error(evidence.samples, evidence.share) + cut_off
         # The margin covers the rounding of all of the above.
@@ -62,4 +59,4 @@ class CosineNormBall(Certifier):
 
 def sampling_error(samples: int, alpha: float) -> float:
     """With probability at least 1 - alpha the observed mean is within this l2 distance of the population's."""
-    return NORM * (1.0 + math.sqrt(math.log(1.0 / alpha))) / math.sqrt(samples)
+    return (1.0 + math.sqrt(math.log(1.0 / alpha))) / math.sqrt(samples)
