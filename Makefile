@@ -52,6 +52,17 @@ format: $(STAMP) ## let ruff lay out the code
 catalogue: $(STAMP) ## write app/catalogue.json from the registries
 	@$(BIN)/python -m worker.catalogue
 
+EVIDENCE := coverage imagenet pixels cosine attacks
+# QUICK=1 makes a small form under out/. What was computed is kept there too, so that a run can be interrupted and resumed.
+$(addprefix evidence-,$(EVIDENCE)): evidence-%: $(STAMP)
+	@$(BIN)/python -m benchmarks.evidence $*
+
+evidence: $(addprefix evidence-,$(EVIDENCE)) ## measure what is claimed, into docs/evidence (hours; one by one: evidence-coverage, ...)
+
+bench: $(STAMP) ## samples per second beside a bare loop (and Captum, if installed), and memory over samples
+	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.memory
+
 train-digits: $(STAMP) ## train the digits model again from scikit-learn's bundled data (two minutes)
 	@$(BIN)/python -m models.training.digits --force
 
@@ -61,4 +72,4 @@ lock: $(STAMP) ## resolve pyproject.toml again into requirements/*.lock
 clean: ## remove .venv, caches and outputs
 	@rm -rf .venv out var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo serve doctor test check format catalogue train-digits lock clean
+.PHONY: help install demo serve doctor test check format catalogue evidence $(addprefix evidence-,$(EVIDENCE)) bench train-digits lock clean

@@ -46,9 +46,12 @@ class Catalogue:
             )
         if spec.at_most > max_samples:
             where = "/spec/samples" if isinstance(spec.samples, int) else "/spec/samples/at_most"
+            where = "/spec/plan/budget" if spec.plan else where
             raise TooManySamples(f"This service allows at most {max_samples:,} samples.", pointer=where)
         for field in ("attribution", "map", "granularity", "noise", "interval"):
             self._check_method(field, getattr(spec, field), f"/spec/{field}")
+            for number, method in enumerate(getattr(spec.plan.offer, field) if spec.plan else ()):
+                self._check_method(field, method, f"/spec/plan/offer/{field}/{number}")
         elements = card.input.channels * card.input.height * card.input.width
         for number, method in enumerate(spec.certificates):
             pointer = f"/spec/certificates/{number}"

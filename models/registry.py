@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models import vision
 from models.cards import Entry, load_cards
+from models.folding import fold, lay_out
 from models.networks import NETWORKS, PREFIX, Normalised
 from worker.contract.errors import ModelUnusable, UnknownModel
 from worker.contract.model import ModelCard
@@ -53,8 +54,9 @@ def load(entry: Entry, device: torch.device | str = "cpu") -> nn.Module:
     """The network of a card, with exactly the weights that the card's sha256 names.
 
     It takes [0,1] pixels float32 [batch, channels, height, width], normalises them inside, and gives logits
-    [batch, classes]. It is in eval mode, none of its parameters asks for gradients, and no activation module works
-    in place. Weights are read from safetensors only: nothing in the file can run.
+    [batch, classes]. It is in eval mode, none of its parameters asks for gradients, no activation module works in
+    place, and batch norms are folded into their convolutions. Weights are read from safetensors only: nothing in the
+    file can run.
 
     Raises:
         ModelUnusable: the file is missing, damaged or not the one of the sha256; the architecture does not exist; a
@@ -65,9 +67,13 @@ def load(entry: Entry, device: torch.device | str = "cpu") -> nn.Module:
     network = _build(card)
     network.load_state_dict(_weights(entry, network.state_dict()))
     _work_out_of_place(network)
-    model = Normalised(network, card.input.mean, card.input.std).eval().requires_grad_(False)
+    model = Normalised(network, card.input.mean, card.input.std).eval()
+    fold(model)
+    model.requires_grad_(False)
     _name_cam_layer(model, card)
     _check_output(model, card)
+    # Convolutions are fastest with the channels of a pixel side by side, and their weights set the way.
+    lay_out(model)
     return model.to(device)
 
 

@@ -169,6 +169,30 @@ SPECS: list[tuple[object, str, str, str]] = [
     ),
     ({"interval": "clopper_pearson"}, "invalid_spec", "/spec/interval", ""),
     *((spec, "invalid_spec", "/spec", "") for spec in ([], 3, "x", True)),
+    *(({"plan": plan}, "invalid_spec", "/spec/plan", "") for plan in ([], 3, True, "x")),
+    ({"plan": {"budget": 4096}}, "invalid_spec", "/spec/plan", "required"),
+    ({"plan": {"radius": 0.1, "budget": 10_001}}, "too_many_samples", "/spec/plan/budget", "10,000"),
+    ({"plan": {"radius": 0.1, "budget": 10**400}}, "too_many_samples", "/spec/plan/budget", "10,000"),
+    *(({"plan": {"radius": 0.1, "budget": n}}, "invalid_spec", "/spec/plan/budget", "")
+      for n in (0, -1, "4096", 4096.0, True, None)),
+    ({"plan": {"radius": 0.1, "budget": 1023}}, "invalid_spec", "/spec/plan", "take 1024"),
+    ({"plan": {"radius": -0.1, "budget": 4096}}, "invalid_spec", "/spec/plan/radius", "greater than 0"),
+    ({"plan": {"radius": 0.1, "budget": 4096, "at_least": 1.5}}, "invalid_spec", "/spec/plan/at_least", "1"),
+    ({"plan": {"radius": 0.1, "budget": 4096, "goal": 1}}, "invalid_spec", "/spec/plan/goal", "no such field"),
+    ({"plan": {"radius": 0.1, "budget": 4096}, "samples": 64}, "invalid_spec", "/spec/plan", "leave `samples` out"),
+    ({"plan": {"radius": 0.1, "budget": 4096}, "noise": {"name": "gaussian", "sigma": -1}}, "invalid_spec",
+     "/spec/noise/sigma", "minimum of 0"),
+    ({"plan": {"radius": 0.1, "budget": 4096}, "noise": 3}, "invalid_spec", "/spec/noise", ""),
+    *(({"plan": {"radius": 0.1, "budget": 4096, "offer": offer}}, code, f"/spec/plan/offer{at}", says)
+      for offer, code, at, says in [
+          (None, "invalid_spec", "", ""),
+          ([], "invalid_spec", "", ""),
+          ({"seed": [1]}, "invalid_spec", "/seed", "no such field"),
+          ({"noise": []}, "invalid_spec", "/noise", "at least 1"),
+          ({"noise": {"name": "gaussian"}}, "invalid_spec", "/noise", ""),
+          ({"noise": [{"name": "gaussian", "sigma": 1}, {"name": "nobody"}]}, "unknown_method", "/noise/1/name", ""),
+          ({"map": [{"name": "sparsified", "tau": 2}]}, "invalid_spec", "/map/0/tau", "maximum of 1"),
+      ]),
 ]  # fmt: skip
 
 

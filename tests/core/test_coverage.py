@@ -12,7 +12,7 @@ from worker.core.bounds.base import Bounds, Params
 from worker.core.bounds.clopper_pearson import ClopperPearson
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.pixel_status import not_salient_radius, salient_radius
-from worker.core.certificates.topk_overlap import TopKOverlap, loss_radii
+from worker.core.certificates.topk_overlap import TopKOverlap
 from worker.core.noises.gaussian import Gaussian
 from worker.core.noises.gaussian import Params as Sigma
 
@@ -103,14 +103,15 @@ def test_the_measurement_can_fail() -> None:
 def test_tight_without_sampling_error() -> None:
     """With intervals of no width the certified overlap is the true worst overlap: the shift loses nothing here."""
     rng = np.random.default_rng(5)
+    certifier = TopKOverlap(TopKOverlap.Params(k=SIZE / CELLS))
     for _ in range(200):
         model = HalfSpaces.opposed(rng, CELLS, SIZE, N, SIGMA, tilt=0.0, least=0.5)
         means = model.mean(np.zeros(N))
         votes = np.rint(means * 1e9).astype(np.int64)
         exact = by_hand(votes, 10**9, Bounds(means, means, ALPHA, 0.0, 0), Gaussian(Sigma(sigma=SIGMA)))
         for rho in (0.0, 0.02, 0.06, 0.1):
-            lost = int(np.searchsorted(loss_radii(exact, SIZE), rho, side="right"))
-            assert SIZE - lost == true_overlap(model, exact, rho)
+            kept = int(certifier.certified(exact, SIZE, np.array([rho]))[0])
+            assert kept == true_overlap(model, exact, rho)
 
 
 def test_status_holds_at_the_worst_move() -> None:

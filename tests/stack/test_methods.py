@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from app.catalogue import Catalogue
@@ -55,6 +57,31 @@ def test_a_method_of_the_catalogue_runs(client: Client, digit: Path, field: str,
         (certificate,) = result.certificates
         assert (certificate.name, certificate.guarantee) == (name, guarantee)
         assert (certificate.outcome == "unproven") == (guarantee != "probabilistic")
+
+
+def test_a_fresh_run_can_be_what_is_compared(client: Client, digit: Path) -> None:
+    """The second run, on the image itself, shows what the first one promised; the sentence names its length."""
+    noise = {"name": "gaussian", "sigma": 0.25}
+    spec: dict[str, Any] = {
+        "samples": 512,
+        "compare": "observed",
+        "noise": noise,
+        "certificates": [{"name": "topk_overlap"}],
+    }
+    job, _ = run(client, digit, spec)
+    result = client.result(job)
+    (overlap,) = result.certificates
+    assert result.spec.compare == "observed" and overlap.outcome == "certified"
+    assert "of a fresh run of 512 samples" in overlap.statement and "both runs" in overlap.statement
+    assert result.alpha.rerun == pytest.approx(0.025) and overlap.alpha_spent == pytest.approx(0.05)
+    again, _ = run(client, digit, {**spec, "seed": 1})
+    tops = []
+    for finished in (job, again):
+        with np.load(io.BytesIO(client.artifact(finished, "map.npz")), allow_pickle=False) as arrays:
+            tops.append(set(np.argsort(-arrays["votes"].ravel(), kind="stable")[: overlap.radii[0].k].tolist()))
+    assert len(tops[0] & tops[1]) >= (overlap.radii[0].certified or 0) > 0
+    refused, _ = run(client, digit, {**spec, "certificates": [{"name": "topk_overlap_as_printed"}]})
+    assert refused.error is not None and refused.error.pointer == "/spec/compare"
 
 
 def test_the_catalogue_is_what_the_service_shows(stack: Stack) -> None:

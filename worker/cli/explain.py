@@ -28,6 +28,9 @@ def explain(
     samples: Annotated[int | None, typer.Option(help="noisy copies; more certify more and take longer")] = None,
     radius: Radii = None,
     k: Annotated[float, typer.Option(help="share of the cells that counts as most salient")] = 0.2,
+    plan: Annotated[float | None, typer.Option(help="radius to plan for: pilot samples choose noise and cells")] = None,
+    budget: Annotated[int, typer.Option(help="with --plan: all passes, those of the pilot included")] = 4096,
+    at_least: Annotated[float | None, typer.Option(help="with --plan: the least noise that reaches this value")] = None,
     spec: Annotated[Path | None, typer.Option(help="a whole spec as a JSON file; the options above win")] = None,
     out: Annotated[Path, typer.Option(help="folder for pictures and certificate")] = Path("out"),
     url: Annotated[
@@ -37,6 +40,8 @@ def explain(
 ) -> None:
     """Explain an image, and prove how much of the explanation survives every small change of it."""
     wanted = _spec(spec, model, sigma, samples, radius, k)
+    if plan is not None:
+        wanted["plan"] = {"radius": plan, "budget": budget, "at_least": at_least}
     try:
         if local:
             _here(image, wanted, out)
@@ -77,9 +82,7 @@ def _here(image: Path, document: dict[str, Any], out: Path) -> None:
     explainer = Explainer(settings, Registry([shipped(), *([settings.models_dir] if settings.models_dir else [])]))
     with progress_bar() as bar:
         row = bar.add_task("sampling", total=spec.at_most)
-        explained = explainer.explain(
-            image.read_bytes(), spec, None, lambda counts: bar.update(row, completed=counts.samples)
-        )
+        explained = explainer.explain(image.read_bytes(), spec, None, lambda done, _: bar.update(row, completed=done))
     report.show(explained.explanation)
     report.save(explained.artifacts, out)
 

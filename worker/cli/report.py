@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from worker.cli.console import console
-from worker.contract.result import Explanation
+from worker.contract.result import Explanation, PlanReport
 
 
 def show(explanation: Explanation) -> None:
@@ -20,6 +20,8 @@ def show(explanation: Explanation) -> None:
         f"\n[bold]Prediction[/]  {escape(prediction.label)}, probability {prediction.probability:.4f} "
         f"(class {prediction.index} of model {explanation.provenance.model})"
     )
+    if explanation.plan:
+        _plan(explanation.plan)
     for certificate in explanation.certificates:
         console.print(f"\n[bold]{certificate.name}[/]  [dim]{certificate.guarantee}; {escape(certificate.source)}[/]")
         table = Table("l2 radius", "value", "outcome", box=None, padding=(0, 3, 0, 0), header_style="dim")
@@ -33,6 +35,23 @@ def show(explanation: Explanation) -> None:
             f"\n{explanation.degenerate_samples} of {explanation.samples} samples had no ranking and voted for nothing."
         )
     console.print(f"\n[dim]{escape(explanation.notice)}[/]")
+
+
+def _plan(plan: PlanReport) -> None:
+    """What was chosen, why, and what became of it."""
+    chosen = plan.chosen
+    methods = (chosen.attribution, chosen.granularity, chosen.map, chosen.noise, chosen.interval)
+    said = ", ".join(
+        " ".join([each.name, *(f"{name} {value}" for name, value in each.params.items())]) for each in methods
+    )
+    console.print(f"\n[bold]Plan[/]  {escape(said)}")
+    console.print(f"  {plan.why}; {plan.pilot_samples} pilot samples, {plan.samples} fresh ones")
+    reached = {True: ", reached", False: ", not reached", None: ""}[plan.reached]
+    wanted = "" if plan.asked.at_least is None else f", wanted {plan.asked.at_least:g}"
+    console.print(
+        f"  {plan.certificate} within {plan.asked.radius!r}: predicted {chosen.predicted:.2f}, "
+        f"fresh samples give {plan.value:.2f}{wanted}{reached}"
+    )
 
 
 def save(artifacts: Mapping[str, bytes], folder: Path) -> None:

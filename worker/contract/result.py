@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worker.contract.spec import ExplanationSpec
+from worker.contract.spec import ExplanationSpec, Granularity, Method, Planning, Precision
 
 # "unproven": a number that no proof stands behind (first-order, empirical, unsound as published).
 Outcome = Literal["certified", "vacuous", "unproven"]
@@ -37,7 +37,8 @@ class Target(Part):
 
 
 class IntervalUsed(Part):
-    """The interval event a certificate rests on: all but `allowed_failures` of `cells` intervals hold."""
+    """The interval event a certificate rests on: all but `allowed_failures` of `cells` intervals hold (where the map of
+    a fresh run is compared, those of both runs)."""
 
     name: str
     allowed_failures: int
@@ -89,13 +90,49 @@ class CurvePoint(Part):
 class Alpha(Part):
     """How the total failure probability was divided: the intervals of all cells, and each certificate with a statistic
     of its own (by its place and name). A run that may stop early looks at the counts several times and divides `total`
-    over the looks first; `look` of at most `looks` is the one that gave this result."""
+    over the looks first; `look` of at most `looks` is the one that gave this result. Where the map of a fresh run is
+    compared, `rerun` is what that run's sampling error costs: as much again as `intervals` and `own` together."""
 
     total: float
     intervals: float
     own: dict[str, float]
+    rerun: float
     look: int
     looks: int
+
+
+class Candidate(Part):
+    """A combination of what a plan may choose, and the value that the pilot predicts for it. Not a certificate."""
+
+    attribution: Method
+    map: Method
+    granularity: Granularity
+    noise: Method
+    interval: Method
+    predicted: float
+
+
+class Proposal(Part):
+    """What pilot samples chose: of the candidates `tried`, each with its best interval, the one `chosen`, and why.
+
+    The pilot's samples enter no count. `samples` are those left for the certificate; it is named here.
+    """
+
+    asked: Planning
+    certificate: str
+    pilot_samples: int
+    samples: int
+    tried: list[Candidate]
+    chosen: Candidate
+    why: str
+
+
+class PlanReport(Proposal):
+    """A proposal and what became of it: the value that fresh samples gave at the radius, and whether that is
+    `at_least` what was asked for (None where nothing was)."""
+
+    value: float
+    reached: bool | None
 
 
 class HeatMap(Part):
@@ -115,6 +152,14 @@ class Picture(Part):
     png_base64: str
 
 
+class Agreement(Part):
+    """How near the maps of a reduced precision are to those of float32: the mean cosine over the same noisy images, for
+    maps of zeros and ones the share of the votes that both give. A measurement, not part of any certificate."""
+
+    samples: int
+    cosine: float
+
+
 class Provenance(Part):
     """Everything needed to compute the same counts again."""
 
@@ -129,7 +174,8 @@ class Provenance(Part):
     blocks: int
     counts_sha256: str
     device: str
-    precision: str
+    precision: Precision
+    agreement: Agreement | None
     threads: int
     library_versions: dict[str, str]
     started_at: datetime
@@ -148,10 +194,11 @@ class CountsRecord(Part):
 
 
 class Claims(Part):
-    """What is claimed of one image, and on what grounds."""
+    """What is claimed of one image, and on what grounds. `spec` is what was run, with the choices of the plan made."""
 
     notice: str
     spec: ExplanationSpec
+    plan: PlanReport | None
     prediction: Prediction
     target: Target
     samples: int

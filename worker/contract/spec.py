@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 DEFAULT_MODEL = "digits"
 Palette = Literal["viridis", "cividis", "magma", "inferno", "gray"]
+# bfloat16: the network's layers round to 8 bits of mantissa. That is another function, and the one that is explained.
+Precision = Literal["float32", "bfloat16"]
 
 
 class Frozen(BaseModel):
@@ -65,6 +77,76 @@ class Stopping(Frozen):
     until: Until
 
 
+def _methods(name: str, **params: Any) -> tuple[Method, ...]:
+    """The method with each value of its one parameter."""
+    return tuple(
+        Method.model_validate({"name": name, field: value}) for field, values in params.items() for value in values
+    )
+
+
+Few = Field(min_length=1, max_length=8)
+# Measured: choosing by fewer pilot samples gains nothing over the default spec.
+LEAST_PILOT = 64
+MOST_COMBINATIONS = 1024
+
+
+class Offer(Frozen):
+    """What a plan chooses from, by fields of the spec: every combination that fits together is tried.
+
+    A field left out here offers what the spec itself has there, if it is given, and else the list here. Every pair of
+    an attribution and a noise needs pilot samples of its own; all the rest is judged on the same samples.
+    """
+
+    attribution: Annotated[tuple[Method, ...], Few] = (Method(name="gradient"),)
+    map: Annotated[tuple[Method, ...], Few] = _methods("sparsified", tau=(0.05, 0.1, 0.2))
+    granularity: Annotated[tuple[Granularity, ...], Few] = (
+        Method(name="pixel"),
+        *_methods("patch", size=(2, 4, 8, 16)),
+    )
+    noise: Annotated[tuple[Method, ...], Few] = _methods("gaussian", sigma=(0.05, 0.1, 0.15, 0.25))
+    interval: Annotated[tuple[Method, ...], Few] = _methods(
+        "clopper_pearson", allowed_failures=(0, 1, 3, 10, 30, 100, 300)
+    )
+
+    @property
+    def pairs(self) -> int:
+        return len(self.attribution) * len(self.noise)
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Offer:
+        combinations = math.prod(len(getattr(self, field)) for field in Offer.model_fields)
+        if combinations > MOST_COMBINATIONS:
+            raise ValueError(f"these are {combinations} combinations; offer at most {MOST_COMBINATIONS}")
+        return self
+
+
+class Planning(Frozen):
+    """Let pilot samples choose the fields of `offer`, for the first certificate's value at `radius` (l2, in [0,1] pixel
+    units; it is added to that certificate's radii). `budget`: all passes, those of the pilot included.
+
+    With `at_least` the least noise that is predicted to reach this value is chosen, else the largest value.
+    """
+
+    radius: float = Field(gt=0.0, le=1000.0)
+    budget: int = Field(ge=1, strict=True)
+    at_least: float | None = Field(default=None, gt=0.0, le=1.0)
+    offer: Offer = Offer()
+
+    @property
+    def pilot(self) -> int:
+        """Pilot samples for each pair of an attribution and a noise, at most: together a quarter of the budget."""
+        return self.budget // (4 * self.offer.pairs)
+
+    @model_validator(mode="after")
+    def _leaves_a_pilot(self) -> Planning:
+        if self.pilot < LEAST_PILOT:
+            least = 4 * self.offer.pairs * LEAST_PILOT
+            raise ValueError(
+                f"the budget is too small for {self.offer.pairs} pilots: take {least}, or offer less noise"
+            )
+        return self
+
+
 class Render(Frozen):
     """How the pictures look; no number depends on it."""
 
@@ -75,6 +157,8 @@ class ExplanationSpec(Frozen):
     """Everything that decides an explanation besides the image.
 
     sigma and radii are in [0,1] pixel units (standard deviation and l2 norm); k and tau are fractions of the cells.
+    compare: the map shown, with what at the changed image: the smoothed map (its population mean), or the map that a
+    fresh run of as many samples observes. The second costs half of alpha and a second sampling error.
     """
 
     model: str = Field(default=DEFAULT_MODEL, min_length=1, max_length=128)
@@ -86,13 +170,36 @@ class ExplanationSpec(Frozen):
     samples: Annotated[int, Field(ge=1, strict=True)] | Stopping = 1024
     seed: int = Field(default=0, ge=0, lt=2**63, strict=True)
     confidence: float = Field(default=0.95, ge=0.5, lt=1.0, strict=True)
+    precision: Precision = "float32"
+    compare: Literal["population", "observed"] = "population"
     interval: Method = Method.model_validate({"name": "clopper_pearson", "allowed_failures": 0})
     certificates: tuple[Method, ...] = Field(
         default=(Method.model_validate({"name": "topk_overlap", "k": 0.2, "radii": [0.01, 0.03, 0.1]}),),
         min_length=1,
         max_length=16,
     )
+    plan: Planning | None = None
     render: Render = Render()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given_is_offered(cls, data: Any) -> Any:
+        """With a plan, what is given is the only thing offered, and `samples` is the budget: then a spec means the same
+        when it was written out with every default and is read again."""
+        plan = data.get("plan") if isinstance(data, dict) else None
+        if not isinstance(plan, dict) or not isinstance(offer := plan.get("offer", {}), dict):
+            return data
+        given = {field: [data[field]] for field in Offer.model_fields if field in data}
+        budget = plan.get("budget")
+        samples = {"samples": budget} if type(budget) is int and budget > 0 else {}
+        return {**samples, **data, "plan": {**plan, "offer": {**given, **offer}}}
+
+    @field_validator("plan")
+    @classmethod
+    def _plan_decides_samples(cls, plan: Planning | None, others: ValidationInfo) -> Planning | None:
+        if plan and others.data.get("samples", plan.budget) != plan.budget:
+            raise ValueError("a plan makes samples of its budget, to the end: leave `samples` out")
+        return plan
 
     @model_validator(mode="after")
     def _certificates_differ(self) -> ExplanationSpec:

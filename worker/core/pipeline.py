@@ -19,8 +19,9 @@ from worker.core.certificates import CERTIFICATES
 from worker.core.certificates.base import Certifier
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.pixel_status import not_salient_radius, salient_radius
+from worker.core.certificates.rerun import Rerun
 from worker.core.certificates.topk import TopK, TopKCertifier
-from worker.core.certificates.topk_overlap import TopKOverlap, loss_radii
+from worker.core.certificates.topk_overlap import TopKOverlap
 from worker.core.certificates.topk_overlap_as_printed import TopKOverlapAsPrinted
 from worker.core.granularities import GRANULARITIES
 from worker.core.looks import Look, looks
@@ -56,14 +57,24 @@ class Plan:
         return [Look(self.sampler.blocks, self.spec.alpha)]
 
     def alpha(self, counts: Counts) -> Alpha:
-        """How alpha is divided for counts at one of the looks: over the looks, then in equal parts over the intervals
-        and each certificate with a statistic of its own."""
+        """How alpha is divided for counts at one of the looks: over the looks; half of that to the fresh run where one
+        is compared; then in equal parts over the intervals and each certificate with a statistic of its own.
+
+        The fresh run has as many samples as this one ended with. Each look pays for a fresh run of its length, so the
+        sum over the looks covers whichever it was."""
         done = int(counts.blocks.sum())
         number, look = next((at, look) for at, look in enumerate(self.looks, 1) if look.blocks >= done)
         own = [_key(place, item) for place, item in enumerate(self.certifiers) if item.own_alpha]
-        part = look.alpha / (1 + len(own))
-        own_parts = dict.fromkeys(own, part)
-        return Alpha(total=self.spec.alpha, intervals=part, own=own_parts, look=number, looks=len(self.looks))
+        rerun = look.alpha / 2 if self.spec.compare == "observed" else 0.0
+        part = (look.alpha - rerun) / (1 + len(own))
+        return Alpha(
+            total=self.spec.alpha,
+            intervals=part,
+            own=dict.fromkeys(own, part),
+            rerun=rerun,
+            look=number,
+            looks=len(self.looks),
+        )
 
 
 @dataclass(frozen=True)
@@ -78,13 +89,21 @@ class Findings:
     not_salient: Float[ndarray, " cells"]
 
 
-def plan(spec: ExplanationSpec, model: nn.Module, image: Image, classes: Sequence[str], batch: int) -> Plan:
+def plan(
+    spec: ExplanationSpec,
+    model: nn.Module,
+    image: Image,
+    classes: Sequence[str],
+    batch: int,
+    clean: Clean | None = None,
+) -> Plan:
     """Check everything that needs no sampling. Raises UnknownMethod, InvalidSpec, ClassOutOfRange, NoCells and the
-    errors of `predict`; the model must map [batch, *image.shape] in [0,1] pixels to logits."""
+    errors of `predict`; the model must map [batch, *image.shape] in [0,1] pixels to logits. `clean` is its answer at
+    the image, where that is known."""
     certifiers = tuple(
         CERTIFICATES.build(method, f"/spec/certificates/{number}") for number, method in enumerate(spec.certificates)
     )
-    clean = predict(model, image)
+    clean = clean or predict(model, image)
     target = _target(spec, clean, classes)
     sampler = Sampler(
         model=model,
@@ -97,6 +116,7 @@ def plan(spec: ExplanationSpec, model: nn.Module, image: Image, classes: Sequenc
         samples=spec.at_most,
         seed=spec.seed,
         batch=batch,
+        precision=spec.precision,
     )
     sampler = replace(sampler, observers=_observers(certifiers, sampler))
     interval = INTERVALS.build(spec.interval, "/spec/interval")
@@ -147,9 +167,14 @@ def _met(ready: Plan, counts: Counts) -> bool:
     if not isinstance(ready.spec.samples, Stopping) or counts.degenerate == counts.samples:
         return False
     until = ready.spec.samples.until
-    number, item = next((at, item) for at, item in enumerate(ready.certifiers) if item.name == until.certificate)
-    evidence = _own(_evidence(ready, counts), _key(number, item))
-    return item.claim(evidence, until.radius).value >= until.at_least
+    number = next(at for at, item in enumerate(ready.certifiers) if item.name == until.certificate)
+    return value(ready, counts, number, until.radius) >= until.at_least
+
+
+def value(ready: Plan, counts: Counts, number: int, rho: float) -> float:
+    """What certificate `number` says within rho."""
+    item = ready.certifiers[number]
+    return item.claim(_own(_evidence(ready, counts), _key(number, item)), rho).value
 
 
 def certify(ready: Plan, counts: Counts) -> Findings:
@@ -176,10 +201,12 @@ def _evidence(ready: Plan, counts: Counts) -> Evidence:
     interval = INTERVALS.build(ready.spec.interval, "/spec/interval")
     scale = ready.sampler.map.scale
     alpha = ready.alpha(counts)
+    bounds = interval(counts.votes, counts.samples, scale, alpha.intervals)
+    rerun = Rerun(ready.sampler.noise, interval, counts.samples, scale, bounds.side) if alpha.rerun else None
     return Evidence(
         votes=counts.votes,
         samples=counts.samples,
-        bounds=interval(counts.votes, counts.samples, scale, alpha.intervals),
+        bounds=bounds,
         interval=interval.name,
         noise=ready.sampler.noise,
         noun=ready.sampler.granularity.noun,
@@ -192,6 +219,7 @@ def _evidence(ready: Plan, counts: Counts) -> Evidence:
         share=alpha.intervals,
         scale=scale,
         tallies=counts.tallies,
+        rerun=rerun,
     )
 
 
@@ -211,13 +239,15 @@ def _target(spec: ExplanationSpec, clean: Clean, classes: Sequence[str]) -> Targ
 
 
 def _curve(ready: Plan, evidence: Evidence, size: int) -> list[CurvePoint]:
-    """Overlap from radius 0 to a little past the last asked radius and the last loss, whichever is further."""
+    """Overlap from radius 0 to a little past the last asked radius and the last that certifies anything, whichever is
+    further. (More than 2 K - m, that is: so many of the K stay in any case.)"""
     asked = max(max(certifier.params.radii) for certifier in ready.certifiers)
-    last = float(loss_radii(evidence, size).max(initial=0.0))
+    least = max(0, 2 * size - evidence.cells) + 1
+    last = TopKOverlap(TopK(k=ready.k)).largest_radius(evidence, least / size)
     grid = np.linspace(0.0, 1.1 * max(asked, last), CURVE_POINTS)
     ours = _overlap(TopKOverlap, evidence, size, grid)
     printed: list[float] | list[None] = [None] * len(grid)
-    if isinstance(evidence.noise, Gaussian):
+    if isinstance(evidence.noise, Gaussian) and not evidence.rerun:
         printed = _overlap(TopKOverlapAsPrinted, evidence, size, grid)
     return [
         CurvePoint(rho=float(rho), overlap=a, overlap_as_printed=b)

@@ -12,16 +12,17 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from worker.contract.errors import DegenerateMap, ModelInTrainMode, NonFiniteLogits
-from worker.core.attributions.base import Attribution
+from worker.contract.spec import Precision
+from worker.core.attributions.base import Attributed, Attribution
 from worker.core.granularities.base import Granularity, Layout
-from worker.core.maps.base import SampleMap
+from worker.core.maps.base import Cells, SampleMap
 from worker.core.noises.base import Noise, stream
 from worker.core.statistics.counts import Counts
 
 Image = Float[Tensor, "channels height width"]
 # What a certificate counts over the rows of a block: (votes, logits) -> integers.
 Observer = Callable[[Tensor, Tensor], ndarray]
-# The noise has lane 0; the randomness of attributions must not overlap it.
+# The noise has the sampler's lane; the randomness of attributions, one lane on, must not overlap it.
 ATTRIBUTION_LANE = 1
 
 
@@ -52,6 +53,9 @@ class Sampler:
     samples: int
     seed: int
     batch: int
+    precision: Precision = "float32"
+    # Which random numbers: those of lane 0 give the certificate, others are independent of them.
+    lane: int = 0
     observers: Mapping[str, Observer] = field(default_factory=dict)
 
     @property
@@ -74,19 +78,39 @@ class Sampler:
 
     def update(self, counts: Counts, block: int) -> Counts:
         """`counts` and the votes of one more block: integers that depend on (seed, block) only."""
-        device = self.image.device
-        noise = self.noise.draw(self.seed, block, (self.batch, *self.image.shape)).to(device)
-        draws = stream(self.seed, block, ATTRIBUTION_LANE)
-        attributed = self.attribution(self.model, self.image + noise, self.target, draws)
+        return self.count(counts, block, self.attributed(block))
+
+    def count(self, counts: Counts, block: int, attributed: Attributed) -> Counts:
+        """`counts` and the votes of the block with these attributions; samplers that differ in granularity and map
+        only may share them."""
+        cells, logits = self.reduced(attributed)
         rows = min(self.batch, self.samples - block * self.batch)
         with torch.no_grad():
-            mapped = self.map(self.granularity(attributed.values))
+            mapped = self.map(cells)
             # A logit that is not finite leaves no class to explain, whatever its gradient says.
-            lost = ~torch.isfinite(attributed.logits).all(dim=1)
+            lost = ~torch.isfinite(logits).all(dim=1)
             votes = (mapped.votes * ~lost[:, None])[:rows]
             degenerate = int((mapped.degenerate | lost)[:rows].sum())
-            tallies = {name: observe(votes, attributed.logits[:rows]) for name, observe in self.observers.items()}
+            tallies = {name: observe(votes, logits[:rows]) for name, observe in self.observers.items()}
             return counts.update(block, votes.sum(dim=0).cpu().numpy(), rows, degenerate, tallies)
+
+    def cells(self, block: int) -> tuple[Cells, Float[Tensor, "batch classes"]]:
+        """The cells and logits of every noisy image of a block, before the map makes votes of them."""
+        return self.reduced(self.attributed(block))
+
+    def attributed(self, block: int) -> Attributed:
+        """The attributions and logits of every noisy image of a block: what costs passes."""
+        noise = self.noise.draw(self.seed, block, (self.batch, *self.image.shape), self.lane)
+        images = self.image + noise.to(self.image.device)
+        draws = stream(self.seed, block, self.lane + ATTRIBUTION_LANE)
+        # Autocast: the network's layers in bfloat16, everything that sums or compares in float32.
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return self.attribution(self.model, images, self.target, draws)
+
+    def reduced(self, attributed: Attributed) -> tuple[Cells, Float[Tensor, "batch classes"]]:
+        """The attributions as cells."""
+        with torch.no_grad():
+            return self.granularity(attributed.values).float(), attributed.logits.float()
 
 
 def predict(model: nn.Module, image: Image) -> Clean:

@@ -11,7 +11,7 @@ from models.registry import Registry
 from worker.contract.errors import InvalidSpec
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
-from worker.core.statistics.counts import Counts
+from worker.service.checkpoint import Checkpoint
 from worker.service.explainer import Explainer
 from worker.service.runner import Outcome, Work
 
@@ -23,10 +23,10 @@ def kernel(payload: str, image: bytes, work: Work) -> Outcome:
     except ValidationError as error:
         raise InvalidSpec(f"The queued spec is not valid: {error.error_count()} errors.", pointer="/spec") from error
 
-    def on_block(counts: Counts) -> None:
-        work.progress(counts.samples, spec.at_most, counts.to_bytes())
+    def on_progress(done: int, checkpoint: Checkpoint | None) -> None:
+        work.progress(done, spec.at_most, checkpoint.to_bytes() if checkpoint else None)
 
-    explanation, artifacts = _explainer().explain(image, spec, work.checkpoint, on_block)
+    explanation, artifacts = _explainer().explain(image, spec, work.checkpoint, on_progress)
     return Outcome(explanation.model_dump_json(by_alias=True).encode(), artifacts)
 
 

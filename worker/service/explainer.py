@@ -22,19 +22,26 @@ from worker.contract.result import (
     Explanation,
     HeatMap,
     Picture,
+    PlanReport,
     Prediction,
     Provenance,
 )
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
+from worker.core.agreement import agreement
 from worker.core.certificates.topk_overlap import TopKOverlap
 from worker.core.pipeline import Findings, Plan, certify, plan, sample
+from worker.core.planning import propose, report, resolved
 from worker.core.render import pictures
 from worker.core.render.curve import curve
 from worker.core.statistics.counts import Counts
+from worker.service.checkpoint import Checkpoint
 from worker.service.device import describe, prepare
 from worker.service.images import Decoded, decode, to_input
 from worker.service.provenance import code_digest, library_versions, service_version
+
+# Told how many passes are done, and what to go on from once there are counts; may raise to stop.
+Progress = Callable[[int, Checkpoint | None], None]
 
 NOTICE = (
     "Research use only; not a medical device. The certificate speaks of the smoothed map of the stated class on the "
@@ -58,10 +65,8 @@ class Explainer:
         self._registry = registry
         self._device = prepare(settings)
 
-    def explain(
-        self, data: bytes, spec: ExplanationSpec, resume: bytes | None, on_block: Callable[[Counts], None]
-    ) -> Explained:
-        """Explain one image. `resume` holds counts of an earlier attempt at the same request; `on_block` may raise.
+    def explain(self, data: bytes, spec: ExplanationSpec, resume: bytes | None, on_progress: Progress) -> Explained:
+        """Explain one image. `resume` is the checkpoint of an earlier attempt at the same request.
 
         Raises a SuretyError for anything that is the request's, the image's or the model's fault.
         """
@@ -69,11 +74,22 @@ class Explainer:
         model = self._registry.get(spec.model, self._device)
         card = self._registry.cards[spec.model]
         fitted = to_input(decode(data, self._settings.max_pixels), card.input)
-        ready = plan(spec, model, fitted.pixels.to(self._device), card.classes, card.batch)
-        counts = sample(ready, Counts.from_bytes(resume) if resume else None, on_block)
+        pixels = fitted.pixels.to(self._device)
+        before = Checkpoint.from_bytes(resume) if resume else None
+        proposal = before.proposal if before else None
+        if spec.plan and not proposal:
+            proposal = propose(spec, spec.plan, model, pixels, card.classes, card.batch, lambda n: on_progress(n, None))
+        ready = plan(resolved(spec, proposal) if proposal else spec, model, pixels, card.classes, card.batch)
+
+        def on_block(counts: Counts) -> None:
+            now = Checkpoint(counts, proposal)
+            on_progress(now.done, now)
+
+        counts = sample(ready, before.counts if before else None, on_block)
         findings = certify(ready, counts)
+        planned = report(proposal, findings.certificates[0]) if proposal else None
         provenance = self._provenance(spec, card, data, fitted, ready, counts, started)
-        return _assemble(ready, card, fitted, counts, findings, provenance)
+        return _assemble(ready, card, fitted, counts, findings, provenance, planned)
 
     def _provenance(
         self,
@@ -97,7 +113,8 @@ class Explainer:
             blocks=int(counts.blocks.sum()),
             counts_sha256=counts.digest,
             device=describe(self._device),
-            precision="float32",
+            precision=spec.precision,
+            agreement=agreement(ready.sampler),
             threads=torch.get_num_threads(),
             library_versions=library_versions(),
             started_at=started,
@@ -106,7 +123,13 @@ class Explainer:
 
 
 def _assemble(
-    ready: Plan, card: ModelCard, fitted: Decoded, counts: Counts, findings: Findings, provenance: Provenance
+    ready: Plan,
+    card: ModelCard,
+    fitted: Decoded,
+    counts: Counts,
+    findings: Findings,
+    provenance: Provenance,
+    planned: PlanReport | None,
 ) -> Explained:
     grid = ready.sampler.grid
     mean = findings.evidence.mean.reshape(grid)
@@ -126,6 +149,7 @@ def _assemble(
     claims = {
         "notice": NOTICE,
         "spec": ready.spec,
+        "plan": planned,
         "prediction": Prediction(
             index=ready.clean.predicted, label=card.classes[ready.clean.predicted], probability=ready.clean.probability
         ),

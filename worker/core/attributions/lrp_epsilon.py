@@ -44,10 +44,11 @@ class Params(Frozen):
 class LrpEpsilon(Attribution):
     """The target's logit handed back layer by layer, each input getting its share x_i w_ij / (z_j + epsilon sign z_j).
 
-    Promises nothing itself. The rule holds at every convolution, linear layer and batch norm (its own layer, not
-    folded); biases and epsilon absorb their part. ReLUs pass relevance on, max pooling gives all to the winner, sums,
-    concatenations and averages divide by the parts' values, the model's normalisation of pixels likewise, all without
-    epsilon. The relevance of the [0,1] pixels is returned, so black elements get zero.
+    Promises nothing itself. The rule holds at every convolution, linear layer and batch norm (one that the model's
+    loader folded into its convolution counts with it); biases and epsilon absorb their part. ReLUs pass relevance on,
+    max pooling gives all to the winner, sums, concatenations and averages divide by the parts' values, the model's
+    normalisation of pixels likewise, all without epsilon. The relevance of the [0,1] pixels is returned, so black
+    elements get zero.
 
     It is computed as the image times a modified gradient: relevance R = x*m at every point, and the rule above says
     that m is the ordinary gradient, multiplied by |z|/(|z| + epsilon) at the output z of every weighted layer.

@@ -33,7 +33,7 @@ class Bounds:
 
 
 class Params(Frozen):
-    """allowed_failures: how many intervals may fail; each makes all of them narrower and costs one member of a set."""
+    """allowed_failures: how many cells may fail; each makes all intervals narrower and costs at most one member."""
 
     allowed_failures: int = Field(default=0, ge=0, le=1_000_000, strict=True)
 
@@ -62,11 +62,14 @@ class Interval(Entry):
         counts, where = np.unique(votes, return_inverse=True)
         low = counts / (samples * scale)
         high = low if scale == 1 else np.minimum((counts + samples) / (samples * scale), 1.0)
-        lower, upper = self.lower(low, samples, side)[where], self.upper(high, samples, side)[where]
-        lower = np.clip(lower * (1 - ROUNDING), 0.0, 1.0)
+        lower = np.clip(self.lower(low, samples, side) * (1 - ROUNDING), 0.0, 1.0)
+        return Bounds(lower[where], self.outward(high, samples, side)[where], alpha, side, failures)
+
+    @final
+    def outward(self, means: Means, samples: int, side: float) -> Means:
+        """`upper`, rounded outwards."""
         # Next to 1 the subtractions lose up to an ulp each.
-        upper = np.clip(1 - (1 - upper) * (1 - ROUNDING) + EPSILON, 0.0, 1.0)
-        return Bounds(lower, upper, alpha, side, failures)
+        return np.clip(1 - (1 - self.upper(means, samples, side)) * (1 - ROUNDING) + EPSILON, 0.0, 1.0)
 
     @abstractmethod
     def lower(self, means: Means, samples: int, side: float) -> Means:

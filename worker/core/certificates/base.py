@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, cast, final
@@ -16,6 +15,7 @@ from worker.contract.errors import InvalidSpec
 from worker.contract.result import AtRadius, Certificate, Guarantee, IntervalUsed, Outcome
 from worker.contract.spec import Frozen
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.words import nothing
 from worker.core.granularities.base import Layout
 from worker.core.registry import Entry
 
@@ -88,7 +88,7 @@ class Certifier(Entry):
             outcome=best.outcome,
             statement=best.text,
             radii=at,
-            largest_radius=None if wanted is None else self._largest_radius(evidence, wanted),
+            largest_radius=None if wanted is None else self.largest_radius(evidence, wanted),
             alpha_spent=self._alpha_spent(evidence),
             interval=self.interval(evidence),
         )
@@ -104,15 +104,18 @@ class Certifier(Entry):
     def _alpha_spent(self, evidence: Evidence) -> float:
         if self.guarantee != "probabilistic":
             return 0.0
-        return evidence.share if self.own_alpha else evidence.bounds.alpha
+        at_image = evidence.share if self.own_alpha else evidence.bounds.alpha
+        return 2 * at_image if evidence.rerun else at_image
 
-    def _largest_radius(self, evidence: Evidence, wanted: float) -> float:
-        """The largest radius, rounded down, at which the value is at least `wanted`; 0 where there is none."""
+    def largest_radius(self, evidence: Evidence, wanted: float) -> float:
+        """The largest radius, rounded down, at which the value is at least `wanted`; 0 where it is less than 1e-6."""
         low, high = 0.0, 1e-6
         while self.claim(evidence, high).value >= wanted:
             low, high = high, 2 * high
             if high > 1000.0:
                 return low
+        if low == 0.0:
+            return low
         while high - low > BISECTION * high:
             middle = (low + high) / 2
             low, high = (middle, high) if self.claim(evidence, middle).value >= wanted else (low, middle)
@@ -135,24 +138,10 @@ def require_map(evidence: Evidence, name: str, certificate: str) -> None:
         )
 
 
-def nothing(evidence: Evidence, rho: float) -> str:
-    """The sentence where a certificate is vacuous."""
-    return (
-        f"Nothing is certified within the l2 radius {rho!r} about the {evidence.noun} shown for {evidence.subject}. "
-        "Use a smaller radius, more samples or more noise."
-    )
-
-
-def promise(evidence: Evidence) -> str:
-    """The opening every probabilistic sentence shares."""
-    return f"With {100 * evidence.confidence:g} % confidence over the random sampling"
-
-
-def down(value: float) -> str:
-    """Two decimals, rounded down: a sentence must not say more than was proven."""
-    return f"{math.floor(100 * value) / 100:.2f}"
-
-
-def scope(rho: float) -> str:
-    """The perturbations every sentence speaks of."""
-    return f"every change of the image of l2 norm at most {rho!r} (pixel values in [0,1])"
+def require_population(evidence: Evidence, certificate: str) -> None:
+    """Raise InvalidSpec if the map of a fresh run is to be compared."""
+    if evidence.rerun:
+        raise InvalidSpec(
+            f"{certificate} speaks of the smoothed map only; leave out the certificate, or set compare to population.",
+            pointer="/spec/compare",
+        )

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from worker.contract.errors import InvalidSpec
 from worker.contract.spec import Frozen
-from worker.core.certificates.base import promise, scope
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.pixel_status import salient_radius
 from worker.core.certificates.topk import TopK, TopKCertifier, share
+from worker.core.certificates.words import other_map, promise, scope
 from worker.core.registry import Guarantee
 
 
@@ -35,6 +35,7 @@ class CertifiedRank(TopKCertifier):
     cells from one inside the box, and a change of one cell changes the top-R set by at most one member: so at least
     the counted cells less f are in it.
 
+    Compared with the observed map of a fresh run under `compare: observed`; see rerun.py.
     Raises: InvalidSpec where R leaves no cell out. Source: Levine et al. 2019, Definition 3.1, over our intervals.
     """
 
@@ -65,5 +66,5 @@ class CertifiedRank(TopKCertifier):
     def sentence(self, evidence: Evidence, size: int, rho: float, count: int) -> str:
         return (
             f"{promise(evidence)}, {share(evidence, size, count)} stay among the {self._rank(size)} most salient of "
-            f"the smoothed map under {scope(rho)}."
+            f"{other_map(evidence)} under {scope(evidence, rho)}."
         )

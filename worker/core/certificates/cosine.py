@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.optimize import minimize_scalar
 
-from worker.core.certificates.base import Certifier, Claim, down, promise, scope
+from worker.core.certificates.base import Certifier, Claim
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.words import down, other_map, promise, scope
 from worker.core.registry import Guarantee
 
 # T is rounded down to a multiple of this.
@@ -32,7 +33,8 @@ class Cosine(Certifier):
     reported: a lower bound of the least cosine in the box, not always equal to it.
 
     With f allowed failures the f cells that lose most by it may be anything in [0,1]. Where the box reaches the zero
-    map, whose cosine has no meaning, only T = 0 holds. Source: certificates.md section 5.
+    map, whose cosine has no meaning, only T = 0 holds. Compared with the observed map of a fresh run under
+    `compare: observed`; see rerun.py. Source: certificates.md section 5.
     """
 
     name: ClassVar[str] = "cosine"
@@ -44,7 +46,7 @@ class Cosine(Certifier):
         value = least_cosine(_box(evidence, rho), evidence.bounds.failures)
         text = (
             f"{promise(evidence)}, the map of the {evidence.noun} shown for {evidence.subject} has a cosine similarity "
-            f"of at least {down(value)} with the smoothed map under {scope(rho)}."
+            f"of at least {down(value)} with {other_map(evidence)} under {scope(evidence, rho)}."
         )
         return Claim(value, value > 0, text)
 
@@ -61,12 +63,12 @@ class Box:
 
 def _box(evidence: Evidence, rho: float) -> Box:
     # Cells with equal votes have equal intervals, so many cells make few groups; were some wider, the widest counts.
-    order, bounds, noise = evidence.order, evidence.bounds, evidence.noise
+    order, bounds, shift = evidence.order, evidence.bounds, evidence.shift
     first = np.flatnonzero(np.diff(evidence.votes[order], prepend=-1))
     lower = np.minimum.reduceat(bounds.lower[order], first)
     upper = np.maximum.reduceat(bounds.upper[order], first)
     cells = np.diff(first, append=len(order))
-    return Box(evidence.mean[order[first]], noise.lower(lower, rho), noise.upper(upper, rho), cells)
+    return Box(evidence.mean[order[first]], shift.lower(lower, rho), shift.upper(upper, rho), cells)
 
 
 def least_cosine(box: Box, failures: int) -> float:

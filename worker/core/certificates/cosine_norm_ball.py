@@ -6,8 +6,9 @@ import math
 from typing import ClassVar
 
 from worker.contract.result import IntervalUsed
-from worker.core.certificates.base import Certifier, Claim, down, promise, require_map, scope
+from worker.core.certificates.base import Certifier, Claim, require_map
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.words import down, other_map, promise, scope
 from worker.core.registry import Guarantee
 
 
@@ -23,7 +24,8 @@ class CosineNormBall(Certifier):
       sqrt(2 ln(1 / alpha)); without negative entries the root of 2 falls away.
     * c = sqrt(m) / resolution: votes are values rounded down.
     The angle is greatest where the displacement is tangent to the ball of radius r. Spends a share of alpha of its own;
-    no union over cells, so the number of cells hardly matters.
+    no union over cells, so the number of cells hardly matters. Under `compare: observed` the map of a fresh run at
+    x + d has an e and a c of its own, at as much alpha again: r = D + 2 (e + c).
 
     Raises: InvalidSpec for other maps. Source: certificates.md section 5; replaces Wang and Kong 2024, Theorem 1.
     """
@@ -41,7 +43,7 @@ class CosineNormBall(Certifier):
         value = self._cosine(evidence, rho)
         text = (
             f"{promise(evidence)}, the map of the {evidence.noun} shown for {evidence.subject} has a cosine similarity "
-            f"of at least {down(value)} with the smoothed map under {scope(rho)}."
+            f"of at least {down(value)} with {other_map(evidence)} under {scope(evidence, rho)}."
         )
         return Claim(value, value > 0, text)
 
@@ -49,7 +51,8 @@ class CosineNormBall(Certifier):
         length = math.sqrt(float((evidence.mean**2).sum()))
         moved = math.sqrt(2) * evidence.noise.total_variation(rho)
         cut_off = math.sqrt(evidence.cells) / evidence.scale
-        distance = moved + sampling_error(evidence.samples, evidence.share) + cut_off
+        runs = 2 if evidence.rerun else 1
+        distance = moved + runs * (sampling_error(evidence.samples, evidence.share) + cut_off)
         # The margin covers the rounding of all of the above.
         return math.sqrt(max(0.0, 1.0 - (distance / length) ** 2 - 1e-9)) if distance < length else 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from worker.contract.errors import NoCells
-from worker.core.bounds.base import Bounds
+from worker.core.bounds.base import Bounds, Interval
+from worker.core.certificates.rerun import Rerun
 from worker.core.granularities.base import Layout
 from worker.core.noises.base import Noise
 from worker.core.statistics.counts import Tallies
@@ -24,6 +25,10 @@ class Evidence:
 
     `bounds` are the intervals of the event that all box certificates share. A certificate with a statistic of its own
     finds it in `tallies`, under the name it was given, and spends `share` on it. `alpha` is the total of the result.
+
+    `rerun` is there where the map of a fresh run is compared (`compare: observed`). The 2 m sides of `bounds` and the
+    2 m of the fresh run each fail with probability at most `bounds.side`, (failures + 1) 2 bounds.alpha of them on
+    average; so with probability at least 1 - 2 bounds.alpha all but `failures` cells are right in both runs (Markov).
     """
 
     votes: Int[ndarray, " cells"]
@@ -41,6 +46,7 @@ class Evidence:
     share: float = 0.0
     scale: int = 1
     tallies: Tallies = field(default_factory=dict)
+    rerun: Rerun | None = None
 
     @property
     def cells(self) -> int:
@@ -49,6 +55,15 @@ class Evidence:
     @property
     def confidence(self) -> float:
         return 1.0 - self.alpha
+
+    @property
+    def shift(self) -> Noise | Rerun:
+        """From the intervals of the cells at x to what they allow at x + d: of the population, or in a fresh run."""
+        return self.rerun or self.noise
+
+    def own_shift(self, interval: Interval, scale: int) -> Noise | Rerun:
+        """`shift` for the mean of a statistic of its own, at its own share of alpha; see Rerun."""
+        return replace(self.rerun, interval=interval, scale=scale, side=self.share) if self.rerun else self.noise
 
     @cached_property
     def mean(self) -> Float[ndarray, " cells"]:

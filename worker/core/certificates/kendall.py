@@ -10,8 +10,9 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from worker.contract.errors import InvalidSpec
-from worker.core.certificates.base import Certifier, Claim, down, promise, scope
+from worker.core.certificates.base import Certifier, Claim
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.words import down, other_map, promise, scope
 from worker.core.registry import Guarantee
 
 
@@ -26,7 +27,8 @@ class Kendall(Certifier):
     tight.
 
     With f allowed failures C is lowered by the f largest numbers of ordered pairs that one cell is in: a wrong interval
-    spoils no pair without its cell. Raises: InvalidSpec for fewer than two cells.
+    spoils no pair without its cell. Compared with the observed map of a fresh run under `compare: observed`; see
+    rerun.py. Raises: InvalidSpec for fewer than two cells.
     """
 
     name: ClassVar[str] = "kendall"
@@ -45,16 +47,16 @@ class Kendall(Certifier):
         value = max(-1.0, math.nextafter((2 * ordered - pairs) / pairs, -math.inf))
         text = (
             f"{promise(evidence)}, at least {ordered} of the {pairs} pairs of {evidence.noun} shown for "
-            f"{evidence.subject} keep their order in the smoothed map under {scope(rho)}, so that Kendall's rank "
-            f"correlation with the map shown is at least {down(value)}, tied pairs counted against it."
+            f"{evidence.subject} keep their order in {other_map(evidence)} under {scope(evidence, rho)}, so that "
+            f"Kendall's rank correlation with the map shown is at least {down(value)}, tied pairs counted against it."
         )
         return Claim(value, ordered > 0, text)
 
 
 def ordered_pairs(evidence: Evidence, rho: float) -> int:
     """How many pairs have one order in every map of the box shifted by rho, less what allowed failures can spoil."""
-    lower = evidence.noise.lower(evidence.bounds.lower, rho)
-    upper = evidence.noise.upper(evidence.bounds.upper, rho)
+    lower = evidence.shift.lower(evidence.bounds.lower, rho)
+    upper = evidence.shift.upper(evidence.bounds.upper, rho)
     below = np.searchsorted(np.sort(upper), lower, side="left")
     failures = evidence.bounds.failures
     spoiled = 0

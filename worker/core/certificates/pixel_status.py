@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from worker.core.certificates.base import promise, scope
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.topk import TopKCertifier
+from worker.core.certificates.words import other_map, promise, scope
 from worker.core.registry import Guarantee
 
 
@@ -18,8 +18,10 @@ class PixelStatus(TopKCertifier):
     """With probability at least 1 - alpha over the sampling, for every ||d||_2 <= rho: a cell marked salient is in
     every top-K set of the population map at x + d, a cell marked not salient in none, whatever breaks ties.
 
-    With f allowed failures this holds for all but at most f of the marked cells, and the number reported is lowered
-    by f. Cells that are neither are abstained on. Source: certificates.md section 5 (box rule).
+    With f allowed failures, at any one x + d and whatever one way breaks ties, this holds for all but at most f of the
+    cells marked salient and all but at most f of those marked not salient (f wrong cells change a top-K set by at most
+    f members); the number reported is lowered by f. Cells that are neither are abstained on. Compared with the observed
+    map of a fresh run under `compare: observed`; see rerun.py. Source: certificates.md section 5 (box rule).
     """
 
     name: ClassVar[str] = "pixel_status"
@@ -38,7 +40,7 @@ class PixelStatus(TopKCertifier):
         marked = count + failures if failures else count
         return (
             f"{promise(evidence)}, {which} {marked} certified {evidence.noun} for {evidence.subject} is among the "
-            f"{size} most salient of the smoothed map under {scope(rho)}."
+            f"{size} most salient of {other_map(evidence)} under {scope(evidence, rho)}."
         )
 
 
@@ -48,12 +50,12 @@ def salient_radius(evidence: Evidence, size: int) -> Float[ndarray, " cells"]:
     A cell is in every top-K set if fewer than K others can reach it: its own lower bound must exceed the K-th largest
     upper bound among the others.
     """
-    return evidence.noise.separation(evidence.bounds.lower, _kth_among_others(evidence.bounds.upper, size))
+    return evidence.shift.separation(evidence.bounds.lower, _kth_among_others(evidence.bounds.upper, size))
 
 
 def not_salient_radius(evidence: Evidence, size: int) -> Float[ndarray, " cells"]:
     """The radius below which each cell is in no top-K set: K others surely exceed its upper bound."""
-    return evidence.noise.separation(_kth_among_others(evidence.bounds.lower, size), evidence.bounds.upper)
+    return evidence.shift.separation(_kth_among_others(evidence.bounds.lower, size), evidence.bounds.upper)
 
 
 def _kth_among_others(values: Float[ndarray, " cells"], size: int) -> Float[ndarray, " cells"]:

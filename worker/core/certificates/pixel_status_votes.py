@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from worker.core.certificates.base import promise, require_map, scope
+from worker.core.certificates.base import require_map
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.topk import TopKCertifier
+from worker.core.certificates.words import compared, promise, scope
 from worker.core.registry import Guarantee
 
 
@@ -21,7 +22,8 @@ class VoteStatus(TopKCertifier):
     Says nothing about the rank of a cell in the smoothed map, nor about top-K membership: for these see `pixel_status`.
     A cell is counted where its shifted lower bound exceeds 1/2; for Gaussian noise up to sigma * Phi^-1(L). With f
     allowed failures the count is lowered by f, since a wrong interval spoils the claim about its own cell only. Every
-    noisy image has ceil(tau m) votes to give, so fewer than twice as many cells can have more than half.
+    noisy image has ceil(tau m) votes to give, so fewer than twice as many cells can have more than half. Under
+    `compare: observed` it is more than half of the noisy images of a fresh run at x + d; see rerun.py.
 
     Raises: InvalidSpec for maps other than the sparsified one. Source: the vote rule of Anani et al. (ICML 2025), with
     intervals that hold for all cells at once in place of their test and its abstentions.
@@ -44,7 +46,8 @@ class VoteStatus(TopKCertifier):
     def sentence(self, evidence: Evidence, size: int, rho: float, count: int) -> str:
         return (
             f"{promise(evidence)}, at least {count} of the {size} most salient {evidence.noun} shown for "
-            f"{evidence.subject} are each marked in more than half of all noisy images under {scope(rho)}; this is no "
+            f"{evidence.subject} are each marked in more than half of "
+            f"{compared(evidence, 'all noisy images', 'the noisy images')} under {scope(evidence, rho)}; this is no "
             f"statement about their rank."
         )
 
@@ -55,4 +58,4 @@ def vote_radius(evidence: Evidence) -> Float[ndarray, " cells"]:
     A vote and its absence shift alike, so that frequency and one minus it are separated while it exceeds one half.
     """
     lower = evidence.bounds.lower
-    return evidence.noise.separation(lower, 1.0 - lower)
+    return evidence.shift.separation(lower, 1.0 - lower)

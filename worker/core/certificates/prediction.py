@@ -16,10 +16,13 @@ from worker.contract.result import IntervalUsed
 from worker.contract.spec import Frozen
 from worker.core.bounds.base import Params as Exact
 from worker.core.bounds.clopper_pearson import ClopperPearson
-from worker.core.certificates.base import Certifier, Claim, Radii, promise, scope
+from worker.core.certificates.base import Certifier, Claim, Radii
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.words import compared, promise, scope
 from worker.core.granularities.base import Layout
 from worker.core.registry import Guarantee
+
+BINOMIAL = ClopperPearson(Exact())
 
 
 class Params(Radii):
@@ -36,7 +39,8 @@ class Prediction(Certifier):
     The class is fixed before sampling (that of the clean image, or a given one), so nothing is paid for its choice. A
     one-sided Clopper-Pearson bound p on its share of the votes, at a share of alpha of its own, gives the radius up to
     which p stays above 1/2: sigma * Phi^-1(p) for Gaussian noise. Noisy images with a logit that is not finite vote for
-    no class. It is about the smoothed classifier, not about the model's answer to the image without noise.
+    no class. It is about the smoothed classifier, not about the model's answer to the image without noise. Under
+    `compare: observed` it is more than half of the noisy images of a fresh run at x + d; see rerun.py.
 
     Raises: InvalidSpec for per-sample targets. Source: Cohen et al. 2019, Theorem 1 and section 3.2.2 (Certify).
     """
@@ -70,8 +74,8 @@ class Prediction(Certifier):
     def claim(self, evidence: Evidence, rho: float) -> Claim:
         stays = certified_radius(evidence) > rho
         text = (
-            f"{promise(evidence)}, {evidence.subject} stays the class that the model gives to more than half of all "
-            f"noisy images under {scope(rho)}."
+            f"{promise(evidence)}, {evidence.subject} stays the class that the model gives to more than half of "
+            f"{compared(evidence, 'all noisy images', 'the noisy images')} under {scope(evidence, rho)}."
         )
         return Claim(float(stays), stays, text)
 
@@ -83,5 +87,5 @@ def certified_radius(evidence: Evidence) -> float:
     """The radius below which the class keeps more than half of the votes; zero or less where that is not certified."""
     won = 0 if evidence.target is None else int(evidence.tallies["own"][evidence.target])
     # Two-sided at twice the share is one-sided at the share.
-    bounds = ClopperPearson(Exact())(np.array([won]), evidence.samples, 1, 2 * evidence.share)
-    return float(evidence.noise.separation(bounds.lower, 1.0 - bounds.lower)[0])
+    bounds = BINOMIAL(np.array([won]), evidence.samples, 1, 2 * evidence.share)
+    return float(evidence.own_shift(BINOMIAL, 1).separation(bounds.lower, 1.0 - bounds.lower)[0])

@@ -11,9 +11,10 @@ from scipy.special import ndtr, ndtri
 
 from worker.contract.errors import InvalidSpec
 from worker.contract.result import IntervalUsed
-from worker.core.certificates.base import promise, scope
+from worker.core.certificates.base import require_population
 from worker.core.certificates.evidence import Evidence
 from worker.core.certificates.topk import TopKCertifier, share
+from worker.core.certificates.words import promise, scope
 from worker.core.noises.gaussian import Gaussian
 from worker.core.registry import Guarantee
 
@@ -24,13 +25,17 @@ class TopKOverlapAsPrinted(TopKCertifier):
     c = sqrt(ln(2m / alpha) / 2q).
 
     Holds, but is looser than `topk_overlap`: Hoeffding's intervals, and an index off by one that can never certify
-    all K. Gaussian noise only. Source: Levine et al. 2019, Definition 2.2 and Theorem 2.
+    all K. Gaussian noise only; of the population map only. Source: Levine et al. 2019, Definition 2.2 and Theorem 2.
     """
 
     name: ClassVar[str] = "topk_overlap_as_printed"
     summary: ClassVar[str] = "Levine's Theorem 2 as printed: valid but loose, for comparison"
     source: ClassVar[str] = "Levine et al. 2019, Theorem 2"
     guarantee: ClassVar[Guarantee] = "probabilistic"
+
+    def check(self, evidence: Evidence, pointer: str) -> None:
+        super().check(evidence, pointer)
+        require_population(evidence, self.name)
 
     def certified(self, evidence: Evidence, size: int, radii: Float[ndarray, " radii"]) -> Int[ndarray, " radii"]:
         if not isinstance(evidence.noise, Gaussian):
@@ -66,5 +71,5 @@ class TopKOverlapAsPrinted(TopKCertifier):
     def sentence(self, evidence: Evidence, size: int, rho: float, count: int) -> str:
         return (
             f"{promise(evidence)}, Levine's Theorem 2 as printed proves that {share(evidence, size, count)} stay among "
-            f"the {size} most salient of the smoothed map under {scope(rho)}."
+            f"the {size} most salient of the smoothed map under {scope(evidence, rho)}."
         )

@@ -6,8 +6,9 @@ import math
 from typing import ClassVar
 
 from worker.contract.result import IntervalUsed
-from worker.core.certificates.base import Certifier, Claim, require_map, scope
+from worker.core.certificates.base import Certifier, Claim, require_map, require_population
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.words import scope
 from worker.core.registry import Guarantee
 
 
@@ -32,13 +33,14 @@ class WangKong2024AsPrinted(Certifier):
 
     def check(self, evidence: Evidence, pointer: str) -> None:
         require_map(evidence, "unit", self.name)
+        require_population(evidence, self.name)
 
     def claim(self, evidence: Evidence, rho: float) -> Claim:
         value = printed(math.sqrt(float((evidence.mean**2).sum())), 2 * evidence.noise.total_variation(rho))
         text = (
             f"The formula printed by Wang and Kong (2024) gives the cosine similarity {value:.2f} for the map of the "
-            f"{evidence.noun} shown for {evidence.subject} under {scope(rho)}. The formula is unsound, so this is no "
-            "proof: the true similarity may be lower, down to zero."
+            f"{evidence.noun} shown for {evidence.subject} under {scope(evidence, rho)}. The formula is unsound, so "
+            "this is no proof: the true similarity may be lower, down to zero."
         )
         return Claim(value, False, text)
 

@@ -37,8 +37,9 @@ class SampleMap(Entry):
     @final
     def __call__(self, cells: Cells) -> Mapped:
         """Votes of every sample. Constant or non-finite samples are degenerate: they count as all-zero votes."""
-        finite = torch.isfinite(cells).all(dim=1)
-        degenerate = ~finite | (cells.amax(dim=1) == cells.amin(dim=1))
+        # A cell that is not finite shows in one of the extremes.
+        largest, least = cells.amax(dim=1), cells.amin(dim=1)
+        degenerate = ~torch.isfinite(largest) | ~torch.isfinite(least) | (largest == least)
         safe = torch.where(degenerate[:, None], torch.zeros_like(cells), cells)
         values = self.run(safe)
         # In double precision a float32 value times 2^20 is exact, so that the floor is that of the value itself.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import final
 
 import numpy as np
@@ -14,12 +16,22 @@ from torch import Tensor
 from worker.core.registry import Entry
 
 Values = Float[ndarray, "*shape"]
+Shift = Callable[[Values, Values], Values]
+# Halvings of the radius that is sought; what is left is rounded down.
+BISECTIONS = 45
 
 
-def stream(seed: int, block: int, lane: int = 0) -> np.random.Generator:
-    """The random numbers of one block. Lanes do not overlap: each begins 2^128 draws after the one before."""
-    philox = np.random.Philox(key=np.array([seed, block], dtype=np.uint64))
-    return np.random.Generator(philox.jumped(lane) if lane else philox)
+# A block is drawn in this many parts, at the same time where there are cores for it.
+PARTS = 4
+# Below this many numbers, threads cost more than they save.
+THREADED = 100_000
+
+
+def stream(seed: int, block: int, lane: int = 0, part: int = 0) -> np.random.Generator:
+    """The random numbers of one block. Lanes, and parts of a lane, do not overlap: the counter of Philox has four words
+    of 64 bits, of which the first counts draws, the second is the part and the third the lane."""
+    counter, key = np.array([0, part, lane, 0], dtype=np.uint64), np.array([seed, block], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(counter=counter, key=key))
 
 
 class Noise(Entry):
@@ -30,23 +42,37 @@ class Noise(Entry):
         return self
 
     @final
-    def draw(self, seed: int, block: int, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
-        """The noise of one block: the same float32 numbers for the same (seed, block), on any device, in any order.
+    def draw(self, seed: int, block: int, shape: tuple[int, ...], lane: int = 0) -> Float[Tensor, "..."]:
+        """The noise of one block: the same float32 numbers for the same (seed, block, lane), in any order.
 
         Philox is a counter-based generator whose 128-bit key is (seed, block), so blocks are independent streams.
         """
-        return torch.from_numpy(self.sample(stream(seed, block), shape))
+        drawn = np.empty(shape, dtype=np.float32)
+        parts = [(number, rows) for number, rows in enumerate(np.array_split(drawn, PARTS)) if len(rows)]
+
+        def fill(part: tuple[int, ndarray]) -> None:
+            number, rows = part
+            rows[...] = self.sample(stream(seed, block, lane, number), rows.shape)
+
+        # Numpy draws without Python's lock. Threads are started for each block: a kept pool would not survive a fork.
+        if drawn.size < THREADED:
+            for part in parts:
+                fill(part)
+        else:
+            with ThreadPoolExecutor(min(PARTS, torch.get_num_threads())) as pool:
+                list(pool.map(fill, parts))
+        return torch.from_numpy(drawn)
 
     @abstractmethod
     def sample(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Float[ndarray, "..."]:
         """Independent draws along the first axis, float32."""
 
     @abstractmethod
-    def lower(self, p: Values, rho: float) -> Values:
+    def lower(self, p: Values, rho: float | Values) -> Values:
         """The least mean at x + d, over all ||d||_2 <= rho, of any [0,1] function whose mean at x is at least p."""
 
     @abstractmethod
-    def upper(self, p: Values, rho: float) -> Values:
+    def upper(self, p: Values, rho: float | Values) -> Values:
         """The greatest mean at x + d, over all ||d||_2 <= rho, of any [0,1] function whose mean at x is at most p."""
 
     @abstractmethod
@@ -61,3 +87,19 @@ class Noise(Entry):
 
         Rounded down; zero or less where low <= high.
         """
+
+
+def meeting(lower: Shift, upper: Shift, low: Values, high: Values, limit: Values) -> Values:
+    """The radius up to which lower(low, rho) > upper(high, rho), for shifts without a closed form of it: bisected
+    between 0 and `limit`, which it must not exceed, and rounded down; zero where there is none."""
+    low, high, limit = np.broadcast_arrays(low, high, limit)
+    apart = limit > 0
+    pairs, where = np.unique(np.stack([low[apart], high[apart], limit[apart]]), axis=1, return_inverse=True)
+    inside, outside = np.zeros(pairs.shape[1]), pairs[2]
+    for _ in range(BISECTIONS):
+        middle = (inside + outside) / 2
+        above = lower(pairs[0], middle) > upper(pairs[1], middle)
+        inside, outside = np.where(above, middle, inside), np.where(above, outside, middle)
+    radii = np.zeros(low.shape)
+    radii[apart] = inside[where.ravel()]
+    return radii

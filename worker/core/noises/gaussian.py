@@ -37,12 +37,14 @@ class Gaussian(Noise):
     Params: ClassVar[type[Frozen]] = Params
 
     def sample(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Float[ndarray, "..."]:
-        return generator.standard_normal(shape, dtype=np.float32) * np.float32(self.params.sigma)
+        drawn = generator.standard_normal(shape, dtype=np.float32)
+        drawn *= np.float32(self.params.sigma)
+        return drawn
 
-    def lower(self, p: Values, rho: float) -> Values:
+    def lower(self, p: Values, rho: float | Values) -> Values:
         return np.asarray(ndtr(ndtri(p) - rho / self.params.sigma - ROUNDING) * (1 - ULPS))
 
-    def upper(self, p: Values, rho: float) -> Values:
+    def upper(self, p: Values, rho: float | Values) -> Values:
         return np.asarray(np.minimum(ndtr(ndtri(p) + rho / self.params.sigma + ROUNDING) * (1 + ULPS), 1.0))
 
     def total_variation(self, rho: float) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-from worker.core.noises.base import Values
+from worker.core.noises.base import Values, meeting
 from worker.core.noises.gaussian import Gaussian
 
 # Every epsilon gives a valid bound, so that the search for the best needs no more than this.
-SEARCH, RADIUS_SEARCH = 30, 45
+SEARCH = 30
 ROUNDING = 1e-9
 ULPS = 4 * np.finfo(np.float64).eps
 
@@ -30,24 +32,18 @@ class GaussianLecuyer(Gaussian):
     summary: ClassVar[str] = "Gaussian noise, shifted by Lecuyer's (epsilon, delta) bound; looser, for comparison"
     source: ClassVar[str] = "Lecuyer et al. 2018, Lemma 1; Levine et al. 2019, appendix K"
 
-    def lower(self, p: Values, rho: float) -> Values:
-        cells = p.ravel()
-        return self._lower(cells, np.full(cells.shape, rho / self.params.sigma)).reshape(p.shape)
+    def lower(self, p: Values, rho: float | Values) -> Values:
+        return self._lower(p.ravel(), self._moves(p, rho)).reshape(p.shape)
 
-    def upper(self, p: Values, rho: float) -> Values:
-        cells = p.ravel()
-        return self._upper(cells, np.full(cells.shape, rho / self.params.sigma)).reshape(p.shape)
+    def upper(self, p: Values, rho: float | Values) -> Values:
+        return self._upper(p.ravel(), self._moves(p, rho)).reshape(p.shape)
+
+    def _moves(self, p: Values, rho: float | Values) -> Float[ndarray, " moves"]:
+        return np.broadcast_to(rho / self.params.sigma, p.shape).ravel()
 
     def separation(self, low: Values, high: Values) -> Values:
         """Bisected between zero and the exact shift's separation, which is never less."""
-        pairs, where = np.unique(np.stack(np.broadcast_arrays(low, high)).reshape(2, -1), axis=1, return_inverse=True)
-        inside, outside = np.zeros(pairs.shape[1]), np.maximum(super().separation(*pairs), 0.0) / self.params.sigma
-        for _ in range(RADIUS_SEARCH):
-            middle = (inside + outside) / 2
-            apart = self._lower(pairs[0], middle) > self._upper(pairs[1], middle)
-            inside, outside = np.where(apart, middle, inside), np.where(apart, outside, middle)
-        radii = self.params.sigma * inside * (1 - ROUNDING)
-        return np.asarray(radii[where].reshape(np.broadcast(low, high).shape))
+        return meeting(self.lower, self.upper, low, high, super().separation(low, high))
 
     @staticmethod
     def _lower(p: Values, move: Values) -> Values:

@@ -73,14 +73,17 @@ class UniformBall(Noise):
 
     def total_variation(self, rho: float) -> float:
         """kappa(rho, r, n)."""
-        share = betainc(0.5, self._half, min(1.0, rho / self._diameter) ** 2)
-        return float(min(1.0, share * (1 + ROUNDING)))
+        return float(self._kappa(rho))
 
-    def lower(self, p: Values, rho: float) -> Values:
-        return np.asarray(np.maximum(p - self.total_variation(rho) - ULPS, 0.0))
+    def _kappa(self, rho: float | Values) -> Values:
+        share = betainc(0.5, self._half, np.minimum(1.0, rho / self._diameter) ** 2)
+        return np.asarray(np.minimum(1.0, share * (1 + ROUNDING)))
 
-    def upper(self, p: Values, rho: float) -> Values:
-        return np.asarray(np.minimum(p + self.total_variation(rho) + ULPS, 1.0))
+    def lower(self, p: Values, rho: float | Values) -> Values:
+        return np.asarray(np.maximum(p - self._kappa(rho) - ULPS, 0.0))
+
+    def upper(self, p: Values, rho: float | Values) -> Values:
+        return np.asarray(np.minimum(p + self._kappa(rho) + ULPS, 1.0))
 
     def separation(self, low: Values, high: Values) -> Values:
         """Both means move towards each other by kappa, so they meet where kappa is half of what is between them."""
