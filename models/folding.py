@@ -13,7 +13,7 @@ def fold(network: nn.Module) -> None:
     """Put every batch norm that only ever follows one convolution into that convolution's weights, in place.
 
     The network, in eval mode, gives the same logits up to rounding. The batch norm becomes an identity of the same
-    name, so that hooks find what they found before. A network that cannot be traced is left as it is: it is only slower.
+    name, so that hooks find what they found before. A network that cannot be traced is left as it is: only slower.
     """
     try:
         nodes = fx.Tracer().trace(network).nodes
