@@ -1,0 +1,3 @@
+from benchmarks.evidence.study import Done, Report
+def report(settings, done: Done) -> Report:
+    raise NotImplementedError
