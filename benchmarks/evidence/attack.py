@@ -1,4 +1,4 @@
-"""Attacks on smoothed maps: moves inside an l2 ball that change the top-K set. They search; they never grade themselves."""
+"""Attacks on smoothed maps: how to move inside an l2 ball, and for what. They search; they never grade themselves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from worker.core.granularities.base import Granularity
 from worker.core.maps.relaxed import Relaxed
 from worker.core.sampler import Sampler
+from worker.core.statistics.counts import Counts
 
 # What moves [rows, channels, height, width] are worth, row by row, on the noise of this step.
 Objective = Callable[[Tensor, int], Tensor]
@@ -23,8 +24,8 @@ class Weighted:
     """The cells of the relaxed smoothed map, summed with `weights` [rows, cells]; a mean over `noise` of the step,
     [samples, channels, height, width], the same for all rows.
 
-    With weights of -1 on the observed top-K set this is D of Levine et al. 2019, Algorithm 1. The map is the relaxed one,
-    since the sparsified one has no derivative; the model must have second derivatives (see `softened`).
+    With weights of -1 on the observed top-K set this is D of Levine et al. 2019, Algorithm 1. The map is the relaxed
+    one, since the sparsified one has no derivative; the model must have second derivatives (see `softened`).
     """
 
     model: nn.Module
@@ -41,8 +42,9 @@ class Weighted:
         images = images if images.requires_grad else images.requires_grad_()
         logits = self.model(images)[:, self.target]
         (values,) = torch.autograd.grad(logits.sum(), images, create_graph=moves.requires_grad)
-        shown = self.map.run(self.granularity(values)).unflatten(0, noisy.shape[:2]).mean(dim=1)
-        return (shown * self.weights).sum(dim=1)
+        shown = self.map.run(self.granularity(values)).reshape(*noisy.shape[:2], -1).mean(dim=1)
+        worth: Tensor = (shown * self.weights).sum(dim=1)
+        return worth
 
 
 def softened(model: nn.Module, beta: float) -> nn.Module:
@@ -82,20 +84,30 @@ def maximise(objective: Objective, start: Tensor, rho: Tensor, steps: int, momen
     return moves
 
 
-def slope(sampler: Sampler, votes: Tensor, weights: Tensor) -> Tensor:
-    """The direction in which the cells of the smoothed map, summed with `weights`, rise fastest at the sampler's image.
+def look(sampler: Sampler) -> tuple[Counts, Tensor]:
+    """All samples: their counts, and the votes [samples, cells] one by one."""
+    counts, votes = sampler.empty(), []
+    for block in range(sampler.blocks):
+        attributed = sampler.attributed(block)
+        counts = sampler.count(counts, block, attributed)
+        votes.append(sampler.map(sampler.reduced(attributed)[0]).votes)
+    return counts, torch.cat(votes)[: sampler.samples]
 
-    The gradient of E f(x + e) is E f(x + e) e / sigma^2 (Stein's identity), so that the votes [samples, cells] that were
-    sampled there give it for the network and the map as they are: no softplus, no second derivatives, no further passes.
+
+def slope(sampler: Sampler, votes: Tensor, weights: Tensor) -> Tensor:
+    """The direction in which the smoothed map's cells, summed with `weights`, rise fastest at the sampler's image.
+
+    The gradient of E f(x + e) is E f(x + e) e / sigma^2 (Stein's identity): so the votes [samples, cells] sampled there
+    give it for the network and the map as they are, without softplus, second derivatives or further passes.
     """
     worth = votes.float() @ weights
-    worth = (worth - worth.mean()).split(sampler.batch)
+    rows = torch.split(worth - worth.mean(), sampler.batch)
     shape = (sampler.batch, *sampler.image.shape)
-    parts = [
-        torch.tensordot(part, sampler.noise.draw(sampler.seed, block, shape, sampler.lane)[: len(part)], dims=1)
-        for block, part in enumerate(worth)
-    ]
-    return torch.stack(parts).sum(dim=0)
+    total = torch.zeros_like(sampler.image)
+    for block, part in enumerate(rows):
+        noise = sampler.noise.draw(sampler.seed, block, shape, sampler.lane)
+        total += torch.tensordot(part, noise[: len(part)], dims=1)
+    return total
 
 
 def on_sphere(directions: Tensor, rho: Tensor) -> Tensor:

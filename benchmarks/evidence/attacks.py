@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
-from typing import NamedTuple
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
+from numpy import ndarray
 from torch import Tensor
 
-from benchmarks.evidence.attacks_judge import ALPHA, PLANTED, Found, judge, planted
+from benchmarks.evidence.attack import look
+from benchmarks.evidence.attacks_judge import MISJUDGED, PLANTED, Found, judge, planted
 from benchmarks.evidence.attacks_report import report
-from benchmarks.evidence.attacks_search import ATTACKS, Search, Sizes, look
+from benchmarks.evidence.attacks_search import Search
+from benchmarks.evidence.attacks_settings import ALPHA, ATTACKS, FULL, QUICK, SEED, TAU, K, Run
 from benchmarks.evidence.inputs import Subjects, digits, imagenet, pneumonia
 from benchmarks.evidence.study import Arrays, Study
 from worker.contract.spec import ExplanationSpec
 from worker.core.pipeline import certify, plan
 
-K, TAU, CONFIDENCE, SEED = 0.2, 0.1, 0.95, 40
-CERTIFICATES = ("topk_overlap", "pixel_status", "cosine")
 SOURCES: dict[str, Callable[[int], Subjects]] = {"pneumonia": pneumonia, "digits": digits, "squeezenet": imagenet}
 # Of the radius, so that rounding the moved image to float32 does not take it outside the ball.
 SHRINK = 0.9999
@@ -28,50 +29,21 @@ SHRINK = 0.9999
 JUDGE = 10_000_000
 
 
-class Run(NamedTuple):
-    """`count` images of a model at one sigma: the samples of the certificate and of the judge, and the search's sizes."""
-
-    model: str
-    count: int
-    sigma: float
-    radii: tuple[float, ...]
-    samples: int
-    judged: int
-    sizes: Sizes
-    batch: int = 512
-    precision: str = "float32"
-    failures: int = 0
-
-
-# What ends within an hour on two cores.
-SMALL_IMAGE, PHOTOGRAPH = Sizes(8, 32, 256, 1024, 16), Sizes(5, 4, 128, 256, 8)
-FULL = (
-    Run("pneumonia", 52, 0.25, (0.03, 0.06, 0.1, 0.14, 0.2), 4096, 8192, SMALL_IMAGE),
-    Run("digits", 20, 0.25, (0.03, 0.06, 0.1, 0.14, 0.2, 0.25), 4096, 8192, SMALL_IMAGE),
-    Run("digits", 20, 0.15, (0.03, 0.06, 0.1, 0.14, 0.2, 0.25), 4096, 8192, SMALL_IMAGE),
-    Run("squeezenet", 2, 0.25, (0.02, 0.04, 0.08), 1024, 1024, PHOTOGRAPH, 16, "bfloat16", 100),
-)
-QUICK = (
-    Run("digits", 3, 0.15, (0.06, 0.25), 2048, 2048, Sizes(4, 16, 128, 1024, 4)),
-    Run("pneumonia", 1, 0.25, (0.03,), 512, 512, Sizes(2, 8, 64, 64, 2), 64),
-)
-
-
 def study(quick: bool) -> Study:
     """Each unit is an image: one sampling certifies all its radii, each of which is attacked and judged."""
     runs = QUICK if quick else FULL
-    settings = {
+    settings: dict[str, Any] = {
         "runs": [{**run._asdict(), "sizes": run.sizes._asdict()} for run in runs],
         "k": K,
         "tau": TAU,
-        "alpha": round(1 - CONFIDENCE, 9),
-        "alpha_of_a_judged_move": ALPHA,
+        "alpha": ALPHA,
+        "alpha_of_a_judged_move": MISJUDGED,
         "seed": SEED,
-        "attacks": ATTACKS,
+        "attacks": list(ATTACKS),
         "planted": PLANTED,
     }
-    units = {f"{run.model}-{run.sigma}-{image:02}": _unit(run, image) for run in runs for image in range(run.count)}
-    return Study("attacks", settings, units, partial(report, settings))
+    units = {f"{run.model}-{run.sigma}-{image:02}": _unit(run, image) for run in runs for image in range(run.images)}
+    return Study("attacks", settings, units, lambda done: report(done, settings))
 
 
 @cache
@@ -85,7 +57,7 @@ def _unit(run: Run, image: int) -> Callable[[], Arrays]:
 
 def _attacked(run: Run, image: int) -> Arrays:
     """Claims at each radius, [radii], and what is found of them at the judged move; see `Found`."""
-    card, model, images = _subjects(run.model, run.count)
+    card, model, images = _subjects(run.model, run.images)
     spec = ExplanationSpec.model_validate(
         {
             "model": card.name,
@@ -93,10 +65,14 @@ def _attacked(run: Run, image: int) -> Arrays:
             "noise": {"name": "gaussian", "sigma": run.sigma},
             "samples": run.samples,
             "seed": SEED + image,
-            "confidence": CONFIDENCE,
+            "confidence": 1 - ALPHA,
             "precision": run.precision,
             "interval": {"name": "clopper_pearson", "allowed_failures": run.failures},
-            "certificates": [{"name": name, "radii": run.radii} for name in CERTIFICATES],
+            "certificates": [
+                {"name": "topk_overlap", "k": K, "radii": run.radii},
+                {"name": "pixel_status", "k": K, "radii": run.radii},
+                {"name": "cosine", "radii": run.radii},
+            ],
         }
     )
     ready = plan(spec, model, images[image].pixels, card.classes, run.batch)
@@ -106,9 +82,10 @@ def _attacked(run: Run, image: int) -> Arrays:
     overlap, status, cosine = found.certificates
     moves = Search(run.sizes, ready.sampler, evidence, size, votes)(torch.tensor(run.radii))
 
-    def judged(move: Tensor, marked: np.ndarray) -> Found:
-        moved = replace(ready.sampler, image=ready.sampler.image + SHRINK * move, samples=run.judged, seed=JUDGE + image)
-        length = float((moved.image.double() - ready.sampler.image.double()).norm())
+    def judged(move: Tensor, marked: ndarray) -> Found:
+        there = ready.sampler.image + SHRINK * move
+        moved = replace(ready.sampler, image=there, samples=run.judged, seed=JUDGE + image)
+        length = float((there.double() - ready.sampler.image.double()).norm())
         if length > float(move.double().norm()):
             raise ValueError("the judged image lies outside of the ball")
         return judge(evidence, size, marked, look(moved)[0])
@@ -129,4 +106,3 @@ def _attacked(run: Run, image: int) -> Arrays:
         **{field: np.array([getattr(each, field) for each in judgements]) for field in Found._fields},
         **{f"still_{field}": np.array(value) for field, value in still._asdict().items()},
     }
-

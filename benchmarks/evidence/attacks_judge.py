@@ -12,11 +12,12 @@ from scipy.optimize import minimize_scalar
 from worker.core.bounds.base import Bounds, Params
 from worker.core.bounds.clopper_pearson import ClopperPearson
 from worker.core.certificates.evidence import Evidence
+from worker.core.certificates.topk import TopK
 from worker.core.certificates.topk_overlap import TopKOverlap
 from worker.core.statistics.counts import Counts
 
-# The intervals at the moved image all hold with probability 1 - ALPHA, for each judged move.
-ALPHA = 1e-4
+# The intervals at the moved image all hold with probability 1 - MISJUDGED, for each judged move.
+MISJUDGED = 1e-4
 # Planted claims allow for no sampling error and for this share of the radius only.
 PLANTED = (0.0, 0.25, 0.5, 1.0)
 # Added to the greatest cosine that the search finds; its own error is far smaller.
@@ -37,7 +38,7 @@ class Found(NamedTuple):
 
 def judge(evidence: Evidence, size: int, marked: ndarray, there: Counts) -> Found:
     """The observed map, its top-K set of `size` and the cells certified salient, `marked`, beside the map `there`."""
-    bounds = ClopperPearson(Params())(there.votes, there.samples, 1, ALPHA)
+    bounds = ClopperPearson(Params())(there.votes, there.samples, 1, MISJUDGED)
     mean = there.votes / there.samples
     inside = np.zeros(evidence.cells, dtype=np.bool_)
     inside[evidence.order[:size]] = True
@@ -53,8 +54,8 @@ def judge(evidence: Evidence, size: int, marked: ndarray, there: Counts) -> Foun
 
 
 def overlap_at_most(inside: ndarray, bounds: Bounds) -> int:
-    """The most members of a top-K set that a map inside the intervals can keep, ties in the set's favour: the members at
-    their upper ends and all others at their lower ends."""
+    """The most members of a top-K set that a map inside the intervals can keep, ties in the set's favour: with the
+    members at their upper ends and all others at their lower ends."""
     size, best = int(inside.sum()), np.where(inside, bounds.upper, bounds.lower)
     top = np.lexsort((~inside, -best))[:size]
     return int(inside[top].sum())
@@ -87,10 +88,10 @@ def cosine_at_most(observed: ndarray, bounds: Bounds) -> float:
 
 
 def planted(evidence: Evidence, size: int, rho: float) -> list[int]:
-    """Overlaps that no theorem allows to claim within rho: from the observed means as if they were the truth, shifted by
-    a share of the radius only."""
+    """Overlaps that no theorem allows to claim within rho: from the observed means as if they were the truth, shifted
+    by a share of the radius only."""
     bounds = replace(evidence.bounds, lower=evidence.mean, upper=evidence.mean, failures=0)
-    overlap = TopKOverlap(TopKOverlap.Params(k=size / evidence.cells))
+    overlap = TopKOverlap(TopK(k=size / evidence.cells))
     radii = np.array([share * rho for share in PLANTED])
     return [int(claim) for claim in overlap.certified(replace(evidence, bounds=bounds), size, radii)]
 

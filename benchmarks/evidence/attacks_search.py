@@ -9,48 +9,29 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy import ndarray
+from scipy.special import ndtr
 from torch import Tensor
 
-from benchmarks.evidence.attack import Weighted, maximise, on_sphere, slope, softened
+from benchmarks.evidence.attack import Weighted, look, maximise, on_sphere, slope, softened
+from benchmarks.evidence.attacks_settings import ATTACKS, Sizes
 from worker.core.certificates.evidence import Evidence
-from worker.core.maps.relaxed import Relaxed
+from worker.core.maps.relaxed import Params, Relaxed
 from worker.core.noises.base import stream
 from worker.core.sampler import Sampler
-from worker.core.statistics.counts import Counts
 
-ATTACKS = ("random", "raw", "levine", "boundary", "slope")
 # The attack's map and network (Levine et al. 2019: tau 0.1, gamma 0.01). A small beta suits noisy second derivatives.
-RELAXED, BETA = Relaxed(Relaxed.Params(tau=0.1, gamma=0.01)), 5.0
+RELAXED, BETA = Relaxed(Params(tau=0.1, gamma=0.01)), 5.0
 # How near to the K-th largest mean a cell must be for the attacks at the boundary to care for it.
 WIDTH = 0.03
+# How far from it a member counts as surely kept or lost when moves are compared.
+SOFT = 0.01
 # Random numbers that neither the certificate nor the judge uses.
 NOISE, SCREEN, SLOPE = 20_000_000, 30_000_000, 40_000_000
 
 
-def look(sampler: Sampler) -> tuple[Counts, Tensor]:
-    """All samples: their counts, and the votes [samples, cells] one by one."""
-    counts, votes = sampler.empty(), []
-    for block in range(sampler.blocks):
-        attributed = sampler.attributed(block)
-        counts = sampler.count(counts, block, attributed)
-        votes.append(sampler.map(sampler.reduced(attributed)[0]).votes)
-    return counts, torch.cat(votes)[: sampler.samples]
-
-
-class Sizes(NamedTuple):
-    """`steps` of ascent on `noisy` images each; `screen` samples choose between the attacks' moves, `slopes` samples
-    give the second slope; of `directions` random ones the worst at the largest radius is kept."""
-
-    steps: int
-    noisy: int
-    screen: int
-    slopes: int
-    directions: int
-
-
 class Moves(NamedTuple):
-    """For each radius the chosen move, of that norm, and the number of its attack; the overlaps that the screening saw,
-    [attacks, radii]."""
+    """For each radius the chosen move, of that norm, and the number of its attack; what the screening saw kept of the
+    set, [attacks, radii]."""
 
     chosen: Tensor
     attack: ndarray
@@ -59,7 +40,7 @@ class Moves(NamedTuple):
 
 @dataclass(frozen=True)
 class Search:
-    """Against the certificate of `evidence`, whose own samples gave `votes`: it holds for moves chosen after them too."""
+    """Against the certificate of `evidence`. Its own `votes` are used: it holds for moves chosen after sampling too."""
 
     sizes: Sizes
     sampler: Sampler
@@ -74,13 +55,13 @@ class Search:
         ascents = self._ascend(start, radii)
         found = torch.stack([self._random(directions, radii), self._raw(start, radii), *ascents, self._slopes(radii)])
         found = on_sphere(found.flatten(0, 1), radii.repeat(len(ATTACKS))).reshape(found.shape)
-        screened = np.array([[self._overlap(move) for move in moves] for moves in found])
+        screened = np.array([[self._kept(move) for move in moves] for moves in found])
         best = screened.argmin(axis=0)
         return Moves(found[best, np.arange(len(radii))], best, screened)
 
     def _random(self, directions: Tensor, radii: Tensor) -> Tensor:
         largest = on_sphere(directions, radii.max().expand(len(directions)))
-        worst = int(np.argmin([self._overlap(move) for move in largest]))
+        worst = int(np.argmin([self._kept(move) for move in largest]))
         return directions[worst].expand(len(radii), -1, -1, -1)
 
     def _raw(self, start: Tensor, radii: Tensor) -> Tensor:
@@ -89,7 +70,7 @@ class Search:
         raw = at.granularity(at.attribution(at.model, at.image[None], at.target, stream(at.seed, 0)).values)
         weights = torch.zeros_like(raw).scatter(1, raw.topk(self.size, dim=1).indices, -1.0)
         silent = torch.zeros(1, *at.image.shape)
-        return maximise(self._objective(weights, lambda step: silent), start, radii, 4 * self.sizes.steps)
+        return maximise(self._objective(weights, lambda _: silent), start, radii, 4 * self.sizes.steps)
 
     def _ascend(self, start: Tensor, radii: Tensor) -> Tensor:
         """Algorithm 1 of Levine et al. and the same with the weights of the boundary, all radii at once."""
@@ -100,7 +81,7 @@ class Search:
             lambda step: self.sampler.noise.draw(self.sampler.seed + NOISE, step, shape),
         )
         moves = maximise(objective, start.repeat(2, 1, 1, 1), radii.repeat(2), self.sizes.steps)
-        return moves.unflatten(0, (2, len(radii)))
+        return moves.reshape(2, *start.shape)
 
     def _slopes(self, radii: Tensor) -> Tensor:
         """To the sphere along the slope at the image, then along the sum of that slope and the one found there."""
@@ -124,12 +105,13 @@ class Search:
         """Weights that push members of the set down and others up, most of all those next to the K-th largest mean."""
         edge = np.sort(mean)[-self.size]
         near = torch.from_numpy(np.exp(-(((mean - edge) / WIDTH) ** 2) / 2)).float()
-        return torch.where(self._inside, -near, near)
+        return near * torch.where(self._inside, -1.0, 1.0)
 
-    def _overlap(self, move: Tensor) -> int:
+    def _kept(self, move: Tensor) -> float:
+        """How many members the set keeps, where one at the edge counts half: so that few samples tell moves apart."""
         counts, _ = look(self._moved(move, self.sizes.screen, SCREEN))
-        top = np.argsort(-counts.votes, kind="stable")[: self.size]
-        return int(self._inside[torch.from_numpy(top)].sum())
+        mean = counts.votes / counts.samples
+        return float(ndtr((mean[self._inside.numpy()] - np.sort(mean)[-self.size]) / SOFT).sum())
 
     def _moved(self, move: Tensor, samples: int, lane: int) -> Sampler:
         at = self.sampler
@@ -143,4 +125,4 @@ class Search:
 
 
 def _unit(direction: Tensor) -> Tensor:
-    return direction / direction.norm().clamp(min=1e-12)
+    return on_sphere(direction[None], torch.ones(1))[0]

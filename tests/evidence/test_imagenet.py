@@ -11,6 +11,7 @@ from benchmarks.evidence.study import run
 from tests.conftest import shared
 from worker.contract.spec import ExplanationSpec
 from worker.core.pipeline import plan, sample
+from worker.core.statistics.segments import Segments
 
 
 def test_the_study_counts_what_the_service_counts_and_ours_is_never_behind(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_the_study_counts_what_the_service_counts_and_ours_is_never_behind(tmp_p
             "precision": "bfloat16",
         }
     )
-    counts = sample(plan(spec, model, images[0].pixels, card.classes, card.batch), None, lambda _: None)
+    counts = sample(plan(spec, model, images[0].pixels, card.classes, card.batch), Segments(), lambda _: None).total
     with np.load(tmp_path / "state" / "imagenet" / "0.2-00.npz") as kept:
         assert (kept["sparsified-0.2-32"] == counts.votes).all()
         assert kept["sparsified-0.2-16"].sum() * 2 == kept["sparsified-0.2-32"].sum()
