@@ -52,16 +52,19 @@ format: $(STAMP) ## let ruff lay out the code
 catalogue: $(STAMP) ## write app/catalogue.json from the registries
 	@$(BIN)/python -m worker.catalogue
 
-EVIDENCE := coverage imagenet pixels cosine attacks
 # QUICK=1 makes a small form under out/. What was computed is kept there too, so that a run can be interrupted and resumed.
-$(addprefix evidence-,$(EVIDENCE)): evidence-%: $(STAMP)
+evidence-coverage evidence-imagenet evidence-pixels evidence-cosine evidence-attacks: evidence-%: $(STAMP)
 	@$(BIN)/python -m benchmarks.evidence $*
 
-evidence: $(addprefix evidence-,$(EVIDENCE)) ## measure what is claimed, into docs/evidence (hours; one by one: evidence-coverage, ...)
+evidence: evidence-coverage evidence-imagenet evidence-pixels evidence-cosine evidence-attacks ## measure what is claimed, into docs/evidence (hours; one by one: evidence-coverage, ...)
 
 bench: $(STAMP) ## samples per second beside a bare loop (and Captum, if installed), and memory over samples
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.memory
+
+# SEED=1 repeats a run's random faults; QUICK=1 makes a small form under out/.
+chaos: $(STAMP) ## kill, freeze and fill the running service; what became of its jobs, into docs/evidence (ten minutes)
+	@SEED=$(SEED) $(BIN)/python -m benchmarks.chaos
 
 train-digits: $(STAMP) ## train the digits model again from scikit-learn's bundled data (two minutes)
 	@$(BIN)/python -m models.training.digits --force
@@ -69,7 +72,24 @@ train-digits: $(STAMP) ## train the digits model again from scikit-learn's bundl
 lock: $(STAMP) ## resolve pyproject.toml again into requirements/*.lock
 	@PATH="$(BIN):$$PATH" $(BIN)/python requirements/lock.py
 
+fuzz: $(STAMP) ## send some thousand requests made from the OpenAPI document
+	@SURETY_FUZZ_CASES=60 $(BIN)/pytest -q -s tests/security/test_openapi.py
+
+audit: $(STAMP) ## ask pip-audit about every locked package; fails also if it could not look at all of them
+	@$(BIN)/python requirements/audit.py
+
+sbom: $(STAMP) ## write out/sbom: what the API and a worker are made of (CycloneDX 1.6, with hashes)
+	@mkdir -p out/sbom
+	@cat requirements/api.lock > out/sbom/api.txt
+	@cat requirements/worker.lock requirements/torch-cuda.lock > out/sbom/worker.txt
+	@for name in api worker; do \
+	  $(BIN)/cyclonedx-py requirements out/sbom/$$name.txt --pyproject pyproject.toml --mc-type application \
+	    --output-reproducible --validate -o out/sbom/$$name.cdx.json 2>/dev/null || exit 1; \
+	  rm out/sbom/$$name.txt; echo "out/sbom/$$name.cdx.json"; \
+	done
+
 clean: ## remove .venv, caches and outputs
 	@rm -rf .venv out var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo serve doctor test check format catalogue evidence $(addprefix evidence-,$(EVIDENCE)) bench train-digits lock clean
+.PHONY: help install demo serve doctor test check format catalogue evidence evidence-coverage evidence-imagenet evidence-pixels \
+  evidence-cosine evidence-attacks bench chaos train-digits lock fuzz audit sbom clean

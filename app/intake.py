@@ -1,4 +1,4 @@
-"""From a request's body to image bytes and a spec: multipart or JSON, nothing trusted."""
+"""From a request's body to image bytes, a spec and a webhook: multipart or JSON, nothing trusted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, NamedTuple
 
 from fastapi import Request
@@ -17,68 +17,108 @@ from starlette.datastructures import FormData, UploadFile
 from worker.contract.errors import ImageMissing, InvalidSpec, MalformedRequest, UnsupportedMediaType
 from worker.contract.spec import ExplanationSpec
 
-FIELDS = {"image", "spec"}
+FIELDS = {"image", "spec", "webhook"}
 # A spec has some fifty values, four deep. A body of the size of an image could hold millions, which fill the memory.
 MAX_VALUES, MAX_DEPTH = 10_000, 16
 
 
 class Posted(NamedTuple):
-    """What a client sent."""
+    """What a client sent. `webhook` is a URL that nobody has checked."""
 
-    image: bytes
+    images: tuple[bytes, ...]
     spec: ExplanationSpec
+    webhook: str | None
+    several: bool
+
+    def pointer(self, number: int) -> str:
+        """Where this image is in the request."""
+        return f"/image/{number}" if self.several else "/image"
 
 
-async def read(request: Request) -> Posted:
-    """The image and the spec of a request. Raises a RequestError, ImageMissing or a SpecError with a pointer."""
+async def read(request: Request, most_images: int | None = None) -> Posted:
+    """The image and the spec of a request, or up to `most_images` images.
+
+    Raises a RequestError, ImageMissing or a SpecError with a pointer.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        image, spec = await _multipart(request)
+        images, spec, webhook = await _multipart(request, most_images)
     elif kind == "application/json":
-        image, spec = await run_in_threadpool(_json, await request.body())
+        images, spec, webhook = await run_in_threadpool(_json, await request.body(), most_images)
     else:
         raise UnsupportedMediaType("Send multipart/form-data with a file `image`, or application/json.")
-    return Posted(image, parse_spec(spec))
+    return Posted(images, parse_spec(spec), _url(webhook), most_images is not None)
 
 
-async def _multipart(request: Request) -> tuple[bytes, Any]:
+async def _multipart(request: Request, most_images: int | None) -> tuple[tuple[bytes, ...], Any, Any]:
     try:
-        async with request.form(max_files=2, max_fields=2) as form:
-            return await _fields(form)
+        # A spec or a webhook may come as a file, too.
+        async with request.form(max_files=(most_images or 1) + 2, max_fields=len(FIELDS)) as form:
+            return await _fields(form, most_images)
     except UnicodeError:
         raise MalformedRequest("The form cannot be read in the charset that its content type names.") from None
 
 
-async def _fields(form: FormData) -> tuple[bytes, Any]:
+async def _fields(form: FormData, most_images: int | None) -> tuple[tuple[bytes, ...], Any, Any]:
     _only_known(form.keys())
-    for name in FIELDS:
+    for name in FIELDS if most_images is None else FIELDS - {"image"}:
         if len(form.getlist(name)) > 1:
             raise MalformedRequest(f"The form has `{name}` more than once.", pointer=f"/{name}")
-    image, text = form.get("image"), form.get("spec", "{}")
-    if image is None:
+    images = form.getlist("image")
+    if not images:
         raise ImageMissing(
             "The form has no file `image`, or ends before it does; with curl: -F image=@picture.png", pointer="/image"
         )
-    if not isinstance(image, UploadFile):
-        raise ImageMissing("`image` came as text; with curl, mind the @: -F image=@picture.png", pointer="/image")
-    spec = await text.read() if isinstance(text, UploadFile) else text
-    return await image.read(), parse_json(spec, "/spec")
+    _not_more(images, most_images)
+    read = []
+    for image in images:
+        if not isinstance(image, UploadFile):
+            raise ImageMissing("`image` came as text; with curl, mind the @: -F image=@picture.png", pointer="/image")
+        read.append(await image.read())
+    texts = [form.get("spec", "{}"), form.get("webhook", "null")]
+    spec, webhook = [await text.read() if isinstance(text, UploadFile) else str(text) for text in texts]
+    return tuple(read), parse_json(spec, "/spec"), parse_json(webhook, "/webhook")
 
 
-def _json(body: bytes) -> tuple[bytes, Any]:
+def _json(body: bytes, most_images: int | None) -> tuple[tuple[bytes, ...], Any, Any]:
     document = parse_json(body, "")
     if not isinstance(document, dict):
         raise MalformedRequest('The body must be an object: {"image": {"base64": ...}, "spec": {...}}.')
     _only_known(document)
     image = document.get("image")
+    images: tuple[bytes, ...]
+    if most_images is None:
+        images = (_decoded(image, "/image"),)
+    elif isinstance(image, list) and image:
+        _not_more(image, most_images)
+        images = tuple(_decoded(one, f"/image/{number}") for number, one in enumerate(image))
+    else:
+        raise ImageMissing('Send the images as {"image": [{"base64": "..."}, ...]}.', pointer="/image")
+    return images, document.get("spec", {}), document.get("webhook")
+
+
+def _decoded(image: Any, pointer: str) -> bytes:
     if not isinstance(image, dict) or not isinstance(image.get("base64"), str):
-        raise ImageMissing('Send the image as {"image": {"base64": "..."}}.', pointer="/image")
-    _only_known(image, {"base64"}, "/image")
+        raise ImageMissing('Send the image as {"image": {"base64": "..."}}.', pointer=pointer)
+    _only_known(image, {"base64"}, pointer)
     try:
-        data = base64.b64decode(image["base64"], validate=True)
+        return base64.b64decode(image["base64"], validate=True)
     except (binascii.Error, ValueError):
-        raise MalformedRequest("The image is not valid base64.", pointer="/image/base64") from None
-    return data, document.get("spec", {})
+        raise MalformedRequest("The image is not valid base64.", pointer=f"{pointer}/base64") from None
+
+
+def _not_more(images: Sequence[Any], most: int | None) -> None:
+    if len(images) > (most or 1):
+        raise MalformedRequest(f"These are {len(images)} images; send at most {most}.", pointer="/image")
+
+
+def _url(webhook: Any) -> str | None:
+    if webhook is None:
+        return None
+    if not isinstance(webhook, dict) or not isinstance(webhook.get("url"), str):
+        raise MalformedRequest('Send the webhook as {"url": "https://..."}.', pointer="/webhook")
+    _only_known(webhook, {"url"}, "/webhook")
+    return str(webhook["url"])
 
 
 def _only_known(names: Iterable[str], known: Set[str] = FIELDS, pointer: str = "") -> None:

@@ -8,60 +8,65 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.telemetry import TelemetryConfig
 
-from app import problems
+from app import access, problems
 from app.body import BodyLimit
 from app.catalogue import Catalogue
-from app.routes import explanations, health, jobs, offers
+from app.described import add_request_id
+from app.metrics import Metrics
+from app.routes import batches, events, explanations, health, jobs, offers, public_keys, results, verifications
+from app.routes import metrics as exported
 from app.state import State
+from app.telemetry import Telemetry
+from app.watch import Watch
+from worker.contract import logs
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
 from worker.store.courier import Courier
-from worker.store.jobs import JobStore
+from worker.store.desk import Desk
+from worker.store.keys import Keyring
 
 DESCRIPTION = (
     "Saliency maps with a proven lower bound on how much of them survives every small change of the image. "
     "Radii and sigma are l2 norm and standard deviation in [0,1] pixel units. Research use only; not a medical device."
 )
 
+# FastAPI's own: does something where OTEL_EXPORTER_OTLP_ENDPOINT is set and the extra `telemetry` is installed.
+# Without its logs, which carry the messages of exceptions and so whatever a client sent.
+OPENTELEMETRY: TelemetryConfig = {"auto_configure": True, "logs": False}
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service over the Redis that the settings name."""
-    settings = settings or Settings()
-    state = State(settings, JobStore(settings), Courier(settings), Catalogue())
+    """The service over the Redis that the settings name. It wants API keys, unless the settings say otherwise."""
+    if settings is None:  # uvicorn calls: the process is ours
+        settings = Settings()
+        logs.set_up(settings.log)
+    store = Desk(settings)
+    metrics = Metrics(store, settings.max_queue)
+    state = State(settings, store, Keyring(settings), Courier(settings), Catalogue(), Watch(store), metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         state.store.close()
+        state.keys.close()
         state.courier.close()
 
-    app = FastAPI(title="Surety", version=version("surety"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Surety", version=version("surety"), description=DESCRIPTION, lifespan=lifespan, telemetry=OPENTELEMETRY
+    )
     app.state.surety = state
     problems.install(app)
-    for module in (explanations, jobs, offers, health):
+    for module in (explanations, batches, jobs, events, results, offers, verifications):
+        app.include_router(module.router, responses=problems.RESPONSES, dependencies=[access.Scoped])
+    app.include_router(exported.router, responses=problems.RESPONSES, dependencies=[access.Admin])
+    for module in (health, public_keys):  # open: they say nothing about anybody's images
         app.include_router(module.router, responses=problems.RESPONSES)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.add_middleware(NoSniff)
+    app.add_middleware(Telemetry, metrics=metrics)
     _describe(app)
     return app
-
-
-class NoSniff:
-    """Browsers must not guess: an uploaded file echoed as an artifact stays what its content type says."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Content-Type-Options"] = "nosniff"
-            await send(message)
-
-        await self.app(scope, receive, marked)
 
 
 def _describe(app: FastAPI) -> None:
@@ -75,6 +80,7 @@ def _describe(app: FastAPI) -> None:
         for name, part in schema.pop("$defs", {}).items():
             schemas.setdefault(name, part)
         schemas |= {"ExplanationSpec": schema, "ProblemDocument": problems.ProblemDocument.model_json_schema()}
+        add_request_id(document)
         return document
 
     app.openapi = described  # type: ignore[method-assign, assignment]  # FastAPI's documented way to extend the schema

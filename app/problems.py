@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from worker.contract.errors import (
     InternalError,
-    InvalidSpec,
+    InvalidParameter,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
@@ -48,6 +48,12 @@ STATUS: dict[str, HTTPStatus] = {
     "not_found": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "idempotency_conflict": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid_parameter": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "webhook_refused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "certificate_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "batch_not_found": HTTPStatus.NOT_FOUND,
+    "key_required": HTTPStatus.UNAUTHORIZED,
+    "scope_missing": HTTPStatus.FORBIDDEN,
     "job_not_found": HTTPStatus.NOT_FOUND,
     "job_expired": HTTPStatus.GONE,
     "job_not_finished": HTTPStatus.CONFLICT,
@@ -60,12 +66,13 @@ STATUS: dict[str, HTTPStatus] = {
     "degenerate_map": HTTPStatus.CONFLICT,
     "unsupported_attribution": HTTPStatus.CONFLICT,
     "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "attempts_exhausted": HTTPStatus.CONFLICT,
     "deadline_exceeded": HTTPStatus.CONFLICT,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-RETRY_AFTER_SECONDS = {"queue_full": 5, "store_unavailable": 5, "job_not_finished": 1}
+RETRY_AFTER_SECONDS = {"queue_full": 5, "rate_limited": 60, "store_unavailable": 5, "job_not_finished": 1}
 
 
 class ProblemDocument(BaseModel):
@@ -101,8 +108,9 @@ def respond(problem: Problem, request: Request, headers: Mapping[str, str] | Non
         pointer=None if problem.pointer is None else _text(problem.pointer),
     )
     wait = RETRY_AFTER_SECONDS.get(problem.code)
-    # Also here, because an unexpected error is answered outside of all middleware.
-    sent = {"X-Content-Type-Options": "nosniff", **(headers or {}), **({"Retry-After": str(wait)} if wait else {})}
+    # What all answers carry also here, because an unexpected error is answered outside of all middleware.
+    always = getattr(request.state, "headers", {})
+    sent = {**({"Retry-After": str(wait)} if wait else {}), **(headers or {}), **always}
     body = document.model_dump(exclude_none=True)
     return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE, headers=sent)
 
@@ -140,7 +148,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": ""}
     pointer = "/" + "/".join(str(part) for part in first["loc"])
-    return respond(InvalidSpec(f"{first['msg']}.", pointer=pointer).problem(), request)
+    return respond(InvalidParameter(f"{first['msg']}.", pointer=pointer).problem(), request)
 
 
 async def _disconnected(request: Request, _: Exception) -> JSONResponse:

@@ -8,9 +8,12 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from app.catalogue import Catalogue
+from app.metrics import Metrics
+from app.watch import Watch
 from worker.contract.settings import Settings
 from worker.store.courier import Courier
-from worker.store.jobs import JobStore
+from worker.store.desk import Desk
+from worker.store.keys import Keyring
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,12 @@ class State:
     """Built once per process by create_app."""
 
     settings: Settings
-    store: JobStore
+    store: Desk
+    keys: Keyring
     courier: Courier
     catalogue: Catalogue
+    watch: Watch
+    metrics: Metrics
 
 
 def _state(request: Request) -> State:

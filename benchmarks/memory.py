@@ -14,6 +14,7 @@ from benchmarks.speed import build
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
 from worker.core.pipeline import certify, plan, sample
+from worker.core.statistics.segments import Segments
 from worker.service.device import prepare
 
 SAMPLES, QUICK_SAMPLES = (256, 8192), (32, 96)
@@ -37,7 +38,7 @@ def explain(samples: int) -> None:
         }
     )
     ready = plan(spec, build("squeezenet1_0"), image, [str(index) for index in range(1000)], 16)
-    certify(ready, sample(ready, None, lambda _: None))
+    certify(ready, sample(ready, Segments(), lambda _: None).total)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -9,7 +9,7 @@ COPY app app
 COPY worker worker
 COPY models models
 # The API reads the catalogue and the job store; the science and the weights stay out of its image.
-RUN rm -r worker/core worker/service worker/cli models/*/ \
+RUN rm -r worker/core worker/service worker/verify worker/cli models/*/ \
  && pip install --no-cache-dir --no-deps --no-build-isolation --target /packages .
 
 FROM python:3.11-slim-bookworm
@@ -23,4 +23,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
 # 0.0.0.0 is the container's own; docker-compose.yml publishes it on the host's loopback only.
-CMD ["python", "-m", "uvicorn", "--factory", "app.main:create_app", "--host", "0.0.0.0", "--port", "8000", "--no-server-header"]
+CMD ["python", "-m", "uvicorn", "--factory", "app.main:create_app", "--host", "0.0.0.0", "--port", "8000", \
+     "--no-server-header", "--no-access-log", "--timeout-graceful-shutdown", "3"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,6 +11,14 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What settings leave open goes into a folder of this run: no test finds or leaves a key or a server elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SURETY_STATE_DIR", str(tmp_path_factory.mktemp("default-state")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,68 +2,87 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app import intake
-from app.routes.jobs import links
-from app.state import Shared, State
-from worker.contract.image import inspect
+from app import intake, submit
+from app.caller import AdmitOne, Known
+from app.described import LIMITED, headers
+from app.prefer import CacheControl, Key, Prefer, wait_seconds, wants_fresh
+from app.routes.results import result
+from app.state import Shared
 from worker.contract.job import Job
+from worker.contract.result import Explanation
 
 router = APIRouter(prefix="/v1", tags=["explanations"])
 
 IMAGE = {"type": "string", "format": "binary", "description": "PNG, JPEG, TIFF or WebP"}
-SPEC = {"$ref": "#/components/schemas/ExplanationSpec"}
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["image"], "properties": {"image": IMAGE, "spec": SPEC}}
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {
-                        "image": {
-                            "type": "object",
-                            "required": ["base64"],
-                            "properties": {"base64": {"type": "string"}},
-                        },
-                        "spec": SPEC,
-                    },
-                }
-            },
-        },
-    }
+BASE64 = {"type": "object", "required": ["base64"], "properties": {"base64": {"type": "string"}}}
+# What a request may say beside its images.
+BESIDE = {
+    "spec": {"$ref": "#/components/schemas/ExplanationSpec"},
+    "webhook": {
+        "type": "object",
+        "required": ["url"],
+        "properties": {"url": {"type": "string", "format": "uri"}},
+        "description": "told when a job ends (Standard Webhooks), if this service's settings allow its host",
+    },
 }
-Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=256)]
 
 
-@router.post("/explanations", status_code=202, openapi_extra=BODY)
-async def create_explanation(request: Request, response: Response, shared: Shared, idempotency_key: Key = None) -> Job:
-    """Explain an image. Answers at once with the job; the result is at its `result` link when it has succeeded."""
+def body(field: str, in_form: dict[str, Any], in_json: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI description of a body with `field` and what may be beside it."""
+    schemas = {"multipart/form-data": in_form, "application/json": in_json}
+    content = {
+        kind: {"schema": {"type": "object", "required": [field], "properties": {field: schema, **BESIDE}}}
+        for kind, schema in schemas.items()
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Explanation,
+        "description": "The result, with `Prefer: wait=N` and if it was there in time.",
+        "headers": headers("Location", "Content-Location", "Preference-Applied", "ETag", *LIMITED),
+    },
+    202: {"description": "The job.", "headers": headers("Location", "Retry-After", *LIMITED)},
+}
+
+
+@router.post(
+    "/explanations",
+    status_code=202,
+    response_model=Job,
+    responses=DESCRIBED,
+    openapi_extra=body("image", IMAGE, BASE64),
+    dependencies=[AdmitOne],
+)
+async def create_explanation(
+    request: Request,
+    response: Response,
+    shared: Shared,
+    caller: Known,
+    idempotency_key: Key = None,
+    prefer: Prefer = None,
+    cache_control: CacheControl = None,
+) -> Any:
+    """Explain an image. Answers at once with the job; the result is at its `result` link when it has succeeded.
+
+    What was computed before for the same client, image, spec, model and code is not computed again: the job is finished
+    at once, and says so in `reused`.
+    """
     posted = await intake.read(request)
-    job = await run_in_threadpool(_enqueue, shared, posted, idempotency_key)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers["Retry-After"] = "1"
-    return job
-
-
-def _enqueue(shared: State, posted: intake.Posted, key: str | None) -> Job:
-    inspect(posted.image, shared.settings.max_pixels)
-    shared.catalogue.check(posted.spec, shared.catalogue.models(shared.store.models()), shared.settings.max_samples)
-    payload = posted.spec.model_dump_json(by_alias=True)
-    digest = sha256(sha256(posted.image).digest() + payload.encode()).hexdigest()
-    made = shared.store.create(
-        "explanation", payload, posted.image, digest=digest, idempotency_key=key, total=posted.spec.at_most
-    )
-    if made.fresh:
-        shared.courier.send(made.id)
-    record = shared.store.get(made.id)
-    return record.job(links(record))
+    wishes = submit.Wishes(idempotency_key, wants_fresh(cache_control))
+    record = await run_in_threadpool(submit.one, shared, posted, caller, wishes)
+    address = {"Location": f"/v1/jobs/{record.id}"}
+    if seconds := wait_seconds(prefer):
+        async for now in shared.watch.changes(record, seconds):
+            record = now
+        if record.finished:
+            kept = {"Preference-Applied": f"wait={seconds}", "Content-Location": f"/v1/jobs/{record.id}/result"}
+            return await run_in_threadpool(lambda: result(request, shared, record, **address, **kept))
+    response.headers.update(address if record.finished else {**address, "Retry-After": "1"})
+    return record.job()

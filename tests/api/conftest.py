@@ -56,7 +56,13 @@ def make_client(url: str, raw: redis.Redis) -> Iterator[MakeClient]:
     with ExitStack() as stack:
 
         def make(**fields: object) -> Client:
-            defaults = {"redis_url": url, "max_body_bytes": LIMIT, "max_pixels": 1_000_000, "max_samples": 10_000}
+            defaults = {
+                "redis_url": url,
+                "max_body_bytes": LIMIT,
+                "max_pixels": 1_000_000,
+                "max_samples": 10_000,
+                "allow_anonymous": True,
+            }
             settings = Settings.model_validate({**defaults, "max_queue": 100_000, **fields})
             return stack.enter_context(Client(create_app(settings)))
 

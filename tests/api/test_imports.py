@@ -5,7 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FORBIDDEN = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "models", "worker.core", "worker.service")
+FORBIDDEN = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "matplotlib",
+    "models",
+    "worker.core",
+    "worker.service",
+    "worker.verify",
+)
 
 
 def test_a_fresh_interpreter_that_imports_the_service_has_nothing_that_computes() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ FULL = {
     "samples": 64,
     "seed": 2**63 - 1,
     "confidence": 0.99,
+    "precision": "float32",
+    "compare": "population",
+    "plan": None,
     "interval": {"name": "clopper_pearson", "allowed_failures": 2},
     "certificates": [{"name": "topk_overlap", "k": 0.1, "radii": [0.5]}, {"name": "pixel_status"}],
     "render": {"palette": "magma"},
@@ -94,7 +99,7 @@ def test_every_link_is_what_it_says(client: Client, post: Post, store: JobStore,
     assert job.state == state and job.links["self"] == f"/v1/jobs/{job_id}"
     assert (response.headers.get("retry-after") == "1") == (not job.finished)
     assert (job.expires_at is not None) == job.finished
-    wanted = {"self", "result"} | ({"cancel"} if not job.finished else set())
+    wanted = {"self", "result"} | ({"cancel", "events"} if not job.finished else set())
     assert set(job.links) == wanted | (set(ARTIFACTS) if state == "succeeded" else set())
     assert client.get(job.links["self"]).json()["id"] == job_id
     result = client.get(job.links["result"])
@@ -191,7 +196,7 @@ def test_idempotency_key(post: Post, store: JobStore) -> None:
     assert send(**{"Idempotency-Key": "other"}).json()["id"] != first.json()["id"]
     assert store.unfinished() == 2
     for key in ("", "k" * 257):
-        problem(send(**{"Idempotency-Key": key}), 422, "invalid_spec", "/header/Idempotency-Key")
+        problem(send(**{"Idempotency-Key": key}), 422, "invalid_parameter", "/header/Idempotency-Key")
     assert send(**{"Idempotency-Key": "k" * 256}).status_code == 202
 
 
@@ -221,7 +226,8 @@ def test_store_away(make_client: MakeClient, tmp_path: Path, store: JobStore) ->
         problem(response, 503, "store_unavailable", None, "Try again")
         assert int(response.headers["retry-after"]) > 0
     ready = client.get("/health/ready")
-    assert ready.status_code == 503 and ready.json() == {"ready": False, "store": False, "workers": 0}
+    assert ready.status_code == 503 and ready.json()["reasons"] == ["the job store does not answer"]
+    assert not ready.json()["store"] and ready.json()["queue"] is None
     assert client.get("/health/live").json() == {"status": "alive"}
     assert client.get("/v1/catalogue").status_code == 200
     assert store.unfinished() == 0
@@ -229,7 +235,9 @@ def test_store_away(make_client: MakeClient, tmp_path: Path, store: JobStore) ->
 
 def test_broker_away_keeps_the_job(make_client: MakeClient, store: JobStore, tmp_path: Path) -> None:
     """Accepted is accepted: the reconciler sends the message when the broker is back."""
+    began = time.monotonic()
     response = Post(make_client(broker_url=f"redis+socket://{tmp_path}/nobody.sock"))()
+    assert time.monotonic() - began < 3, "the client does not wait for the broker"
     assert response.status_code == 202 and store.get(response.json()["id"]).state == "queued"
 
 
@@ -240,7 +248,15 @@ def test_ready_needs_a_worker_and_its_models_are_offered(client: Client, post: P
     assert names == sorted(names) and "digits" in names
     own = cards[0].model_copy(update={"name": "own", "classes": ("a", "b")})
     store.announce("w", json.dumps([own.model_dump(mode="json")]))
-    assert client.get("/health/ready").json() == {"ready": True, "store": True, "workers": 1}
+    ready = client.get("/health/ready")
+    assert ready.status_code == 200 and ready.json() == {
+        "ready": True,
+        "reasons": [],
+        "version": version("surety"),
+        "store": True,
+        "workers": 1,
+        "queue": {"queued": 0, "running": 0, "limit": 100_000, "oldest_seconds": 0.0},
+    }
     assert ModelCard.model_validate(client.get("/v1/models/own").json()) == own
     problem(
         post(spec={"model": "own", "target": {"class": 2}}), 422, "class_out_of_range", "/spec/target/class", "0 to 1"

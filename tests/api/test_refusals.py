@@ -292,8 +292,8 @@ IMAGE, SPEC = part("image", PNG, "a.png"), part("spec", b"{}")
         ((IMAGE, part("samples", b"3")), 422, "invalid_spec", "/samples", "`image` and `spec`"),
         ((IMAGE, part("x" * 500, b"3")), 422, "invalid_spec", "/" + "x" * 64, "`image` and `spec`"),
         ((IMAGE, part("a/b", b"3", "a.png")), 422, "invalid_spec", "/a~1b", "`image` and `spec`"),
-        ((IMAGE, SPEC, SPEC, SPEC), 400, "malformed_request", None, "Too many"),
-        ((IMAGE, IMAGE, IMAGE), 400, "malformed_request", None, "Too many"),
+        ((IMAGE, *[SPEC] * 4), 400, "malformed_request", None, "Too many"),
+        ((IMAGE,) * 4, 400, "malformed_request", None, "Too many"),
     ],
 )  # fmt: skip
 def test_forms(post: Post, parts: tuple[bytes, ...], status: int, code: str, pointer: str | None, says: str) -> None:
@@ -371,14 +371,15 @@ def test_addresses_and_methods(client: Client) -> None:
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "state=bored", "cursor=" + "1" * 65])
 def test_query_parameters(client: Client, query: str) -> None:
-    problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_spec", f"/query/{query.partition('=')[0]}")
+    problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_parameter", f"/query/{query.partition('=')[0]}")
 
 
 @pytest.mark.parametrize(
     "cursor", ["x", "-", "1-", "1-x", "-1-" + "0" * 32, "²-" + "0" * 32, "+inf-" + "0" * 32, "1.5-" + "0" * 32, "%00"]
 )
 def test_cursors(client: Client, cursor: str) -> None:
-    problem(client.get("/v1/jobs", params={"cursor": cursor}), 422, "invalid_spec", "/query/cursor", "did not come")
+    response = client.get("/v1/jobs", params={"cursor": cursor})
+    problem(response, 422, "invalid_parameter", "/query/cursor", "did not come")
     assert client.get("/v1/jobs", params={"cursor": "9" * 30 + "-" + "0" * 32}).json()["jobs"] == []
 
 

@@ -13,6 +13,7 @@ from tests.oracles import similarity
 from worker.contract.errors import InvalidSpec
 from worker.contract.spec import ExplanationSpec
 from worker.core.pipeline import certify, plan, sample
+from worker.core.statistics.segments import Segments
 
 RADII = [0.02, 0.1, 0.25]
 CERTIFICATES = [
@@ -40,7 +41,7 @@ def test_random_moves_inside_the_radius_break_nothing(network: nn.Module, image:
     claimed = 0
     for turn in range(2):
         ready = plan(spec, network, image if turn == 0 else image.flip(1), ["a", "b", "c", "d"], batch=256)
-        findings = certify(ready, sample(ready, None, lambda counts: None))
+        findings = certify(ready, sample(ready, Segments(), lambda counts: None).total)
         rank, votes, kendall, cosine, mass, prediction = findings.certificates
         target = findings.evidence.target
         shown, size = findings.evidence.mean, 10
@@ -82,7 +83,7 @@ def test_unit_maps_of_moved_images_stay_within_both_cosines(network: nn.Module, 
         }
     )
     ready = plan(spec, network, image, ["a", "b", "c", "d"], batch=256)
-    findings = certify(ready, sample(ready, None, lambda counts: None))
+    findings = certify(ready, sample(ready, Segments(), lambda counts: None).total)
     box, ball, printed = findings.certificates
     assert ball.alpha_spent == box.alpha_spent == spec.alpha / 2, "the norm ball has a share of its own"
     assert ball.outcome == "certified" and printed.outcome == "unproven"

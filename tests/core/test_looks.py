@@ -18,7 +18,7 @@ from worker.core.looks import looks
 from worker.core.noises.gaussian import Gaussian
 from worker.core.noises.gaussian import Params as Sigma
 from worker.core.pipeline import certify, plan, sample
-from worker.core.statistics.counts import Counts
+from worker.core.statistics.segments import Segments
 
 ALPHA, RHO, RUNS, AT_MOST = 0.1, 0.001, 2000, 1024
 
@@ -71,9 +71,9 @@ def spec(at_least: float) -> ExplanationSpec:
 
 
 def test_a_run_stops_at_the_first_look_that_has_what_was_asked_for(network: nn.Module, image: Tensor) -> None:
-    seen: list[Counts] = []
+    seen: list[Segments] = []
     ready = plan(spec(0.05), network, image, list("abcd"), 32)
-    counts = sample(ready, None, seen.append)
+    counts = sample(ready, Segments(), seen.append).total
     assert counts.samples < 2048 and counts.samples == ready.looks[ready.alpha(counts).look - 1].blocks * 32
     findings = certify(ready, counts)
     (overlap,) = findings.certificates
@@ -82,13 +82,13 @@ def test_a_run_stops_at_the_first_look_that_has_what_was_asked_for(network: nn.M
     assert ready.certifiers[0].claim(findings.evidence, 0.001).value >= 0.05
     assert "95 %" in overlap.statement
     for restart in (seen[0], seen[len(seen) // 2], seen[-1]):
-        again = sample(ready, Counts.from_bytes(restart.to_bytes()), lambda _: None)
-        assert again.digest == counts.digest, "a restart must stop where the undisturbed run did"
+        again = sample(ready, restart, lambda _: None)
+        assert again.total.digest == counts.digest, "a restart must stop where the undisturbed run did"
 
 
 def test_a_wish_that_is_never_met_draws_all_samples(network: nn.Module, image: Tensor) -> None:
     ready = plan(spec(1.0), network, image, list("abcd"), 32)
-    counts = sample(ready, None, lambda _: None)
+    counts = sample(ready, Segments(), lambda _: None).total
     assert counts.samples == 2048 and ready.alpha(counts).look == len(ready.looks)
 
 

@@ -21,6 +21,7 @@ from worker.core.maps.base import RESOLUTION, SampleMap
 from worker.core.maps.relaxed import Params as Shares
 from worker.core.maps.relaxed import Relaxed
 from worker.core.pipeline import certify, plan, sample
+from worker.core.statistics.segments import Segments
 
 Literal = Callable[[Sequence[float]], list[Fraction]]
 REAL: dict[str, Literal] = {
@@ -162,7 +163,7 @@ def test_every_map_goes_the_whole_way(network: nn.Module, image: Tensor, name: s
         "granularity": {"name": "patch", "size": 3},
     }
     the_plan = plan(ExplanationSpec.model_validate(spec), network, image, ["a", "b", "c", "d"], 16)
-    counts = sample(the_plan, None, lambda counts: None)
+    counts = sample(the_plan, Segments(), lambda counts: None).total
     evidence = certify(the_plan, counts).evidence
     assert evidence.cells == 16 and evidence.noun == "patches"
     assert ((evidence.bounds.lower <= evidence.mean) & (evidence.mean <= evidence.bounds.upper)).all()

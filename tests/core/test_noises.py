@@ -21,6 +21,7 @@ from worker.core.noises.gaussian import Params as Sigma
 from worker.core.noises.gaussian_lecuyer import GaussianLecuyer
 from worker.core.noises.uniform_ball import SHORTER, Params, UniformBall
 from worker.core.pipeline import certify, plan, sample
+from worker.core.statistics.segments import Segments
 
 DIMENSIONS = [1, 2, 3, 8, 64, 784, 3072, 150_528]
 
@@ -209,7 +210,7 @@ def test_the_pipeline_binds_the_ball_to_the_image(network: nn.Module, image: Ten
     }
     the_plan = plan(ExplanationSpec.model_validate(spec), network, image, ["a", "b", "c", "d"], 60)
     assert the_plan.sampler.noise.total_variation(0.2) == ball(3.0, 100).total_variation(0.2)
-    findings = certify(the_plan, sample(the_plan, None, lambda counts: None))
+    findings = certify(the_plan, sample(the_plan, Segments(), lambda counts: None).total)
     assert findings.certificates[0].radii[0].value > 0
     assert all(point.overlap_as_printed is None for point in findings.curve)
 

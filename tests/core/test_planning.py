@@ -29,6 +29,7 @@ from worker.core.pilot import LANE, Pilot, predicted
 from worker.core.pipeline import Plan, certify, plan, sample, value
 from worker.core.planning import TOLERANCE, Tried, choose, propose, report, resolved
 from worker.core.statistics.counts import Counts
+from worker.core.statistics.segments import Segments
 from worker.service.images import decode, to_input
 
 CLASSES = list("abcd")
@@ -46,7 +47,7 @@ def proposal(spec: ExplanationSpec, network: nn.Module, image: Tensor, *, batch:
 
 def run(spec: ExplanationSpec, network: nn.Module, image: Tensor, *, batch: int = 32) -> tuple[Plan, Counts]:
     ready = plan(spec, network, image, CLASSES, batch)
-    return ready, sample(ready, None, lambda counts: None)
+    return ready, sample(ready, Segments(), lambda counts: None).total
 
 
 def test_pilots_have_draws_of_their_own(network: nn.Module, image: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +267,7 @@ def compared(model: str, image: Tensor, budget: int, **fields: Any) -> tuple[flo
     values = []
     for each in (resolved(spec, found), ExplanationSpec.model_validate({**fields, "samples": budget})):
         ready = plan(each, network, image, card.classes, card.batch)
-        values.append(value(ready, sample(ready, None, lambda counts: None), 0, 0.1))
+        values.append(value(ready, sample(ready, Segments(), lambda counts: None).total, 0, 0.1))
     return found.chosen.predicted, values[0], values[1]
 
 

@@ -13,6 +13,7 @@ from worker.core.agreement import agreement
 from worker.core.attributions import ATTRIBUTIONS
 from worker.core.pipeline import plan, sample
 from worker.core.sampler import Sampler
+from worker.core.statistics.segments import Segments
 
 
 def sampler(network: nn.Module, image: Tensor, precision: str, **more: object) -> Sampler:
@@ -38,10 +39,12 @@ def test_the_votes_are_those_of_the_network_in_bfloat16(network: nn.Module, imag
 
 def test_a_run_in_bfloat16_repeats_and_is_another_than_in_float32(network: nn.Module, image: Tensor) -> None:
     spec = ExplanationSpec.model_validate({"samples": 40, "precision": "bfloat16"})
-    first, again = (sample(plan(spec, network, image, list("abcd"), 16), None, lambda _: None) for _ in range(2))
+    first, again = (
+        sample(plan(spec, network, image, list("abcd"), 16), Segments(), lambda _: None).total for _ in range(2)
+    )
     assert first.digest == again.digest
     full = spec.model_copy(update={"precision": "float32"})
-    assert sample(plan(full, network, image, list("abcd"), 16), None, lambda _: None).digest != first.digest
+    assert sample(plan(full, network, image, list("abcd"), 16), Segments(), lambda _: None).total.digest != first.digest
 
 
 def test_the_agreement_is_the_share_of_votes_that_both_precisions_give(network: nn.Module, image: Tensor) -> None:

@@ -47,6 +47,7 @@ from worker.core.noises.gaussian_lecuyer import GaussianLecuyer
 from worker.core.noises.uniform_ball import Params as Radius
 from worker.core.noises.uniform_ball import UniformBall
 from worker.core.pipeline import certify, plan, sample
+from worker.core.statistics.segments import Segments
 
 EXACT, SIGMA = ClopperPearson(Params()), 0.25
 NOISE = Gaussian(Sigma(sigma=SIGMA))
@@ -378,7 +379,7 @@ def document(**more: Any) -> ExplanationSpec:
 
 def test_half_of_alpha_goes_to_the_fresh_run(network: nn.Module, image: Tensor) -> None:
     ready = plan(document(), network, image, list("abcd"), 64)
-    counts = sample(ready, None, lambda _: None)
+    counts = sample(ready, Segments(), lambda _: None).total
     alpha, findings = ready.alpha(counts), certify(ready, counts)
     assert alpha.rerun == alpha.total / 2 == pytest.approx(0.025)
     assert alpha.intervals + sum(alpha.own.values()) == pytest.approx(alpha.rerun)
@@ -397,7 +398,7 @@ def test_a_stopped_run_speaks_of_a_fresh_run_of_its_own_length(network: nn.Modul
     """Every look pays for both runs, whichever it stops at."""
     until = {"certificate": "topk_overlap", "radius": 0.001, "at_least": 0.05}
     ready = plan(document(samples={"at_most": 4096, "until": until}), network, image, list("abcd"), 64)
-    counts = sample(ready, None, lambda _: None)
+    counts = sample(ready, Segments(), lambda _: None).total
     alpha = ready.alpha(counts)
     spent = alpha.rerun + alpha.intervals + sum(alpha.own.values())
     assert counts.samples < 4096 and spent == pytest.approx(ready.looks[alpha.look - 1].alpha) and spent < alpha.total

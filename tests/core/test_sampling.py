@@ -27,6 +27,7 @@ from worker.core.noises.gaussian import Gaussian, Params
 from worker.core.pipeline import Plan, certify, plan, sample
 from worker.core.registry import NoParams
 from worker.core.statistics.counts import Counts
+from worker.core.statistics.segments import Segments
 
 CLASSES = ["a", "b", "c", "d"]
 DRAWS = np.random.default_rng(0)
@@ -37,7 +38,7 @@ def ready(network: nn.Module, image: Tensor, *, batch: int = 8, **spec: object) 
 
 
 def everything(the_plan: Plan) -> Counts:
-    return sample(the_plan, None, lambda counts: None)
+    return sample(the_plan, Segments(), lambda counts: None).total
 
 
 def test_gradient_is_the_derivative(network: nn.Module, image: Tensor) -> None:
@@ -80,8 +81,10 @@ def test_counts_do_not_depend_on_order_workers_or_restarts(network: nn.Module, i
     for block in range(the_plan.sampler.blocks):
         shards[block % 3] = the_plan.sampler.update(shards[block % 3], block)
     merged = shards[2].merge(shards[0]).merge(shards[1])
-    half = Counts.from_bytes(shards[0].to_bytes())
-    resumed = sample(ready(network, image), half, lambda counts: None)
+    seen: list[Segments] = []
+    sample(the_plan, Segments(), seen.append)
+    half = Segments.joined(Counts.from_bytes(part.to_bytes()) for part in seen[3].parts)
+    resumed = sample(ready(network, image), half, lambda counts: None).total
     assert {whole.digest, backwards.digest, merged.digest, resumed.digest} == {whole.digest}
     assert whole.samples == 60 and not whole.missing
 

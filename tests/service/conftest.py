@@ -72,7 +72,7 @@ def age(raw: redis.Redis) -> Callable[[str, float], None]:
         for field in ("created_at", "started_at", "claimed_at", "beat_at", "lease_until", "deadline"):
             if raw.hexists(key, field):
                 raw.hincrby(key, field, -shift)
-        for index in ("surety:active", "surety:jobs"):
+        for index in ("surety:active", "surety:shards", "surety:jobs"):
             if raw.zscore(index, job_id) is not None:
                 raw.zincrby(index, -shift, job_id)
 

@@ -70,7 +70,7 @@ def test_created_job_is_queued_with_its_image(store: JobStore, raw: redis.Redis)
 
 def test_claim_gives_everything_and_the_next_attempt(store: JobStore) -> None:
     job_id = create(store, correlation_id="c1")
-    assert store.claim(job_id, "w1") == Claim(job_id, 1, '{"samples": 7}', "c1", b"pixels", None)
+    assert store.claim(job_id, "w1") == Claim(job_id, 1, "explanation", '{"samples": 7}', "c1", b"pixels", None)
     record = store.get(job_id)
     assert (record.state, record.attempt, record.worker) == ("running", 1, "w1")
     assert record.started_at and record.lease_until and record.deadline and record.lease_until < record.deadline
@@ -175,7 +175,7 @@ def test_finish_commits_everything(store: JobStore) -> None:
     assert [store.blob(job_id, name) for name in record.names] == [b"pixels", b'{"a": 1}', b"m", b"o"]
     assert store.unfinished() == 0
     assert record.expires_at and record.finished_at and (record.expires_at - record.finished_at).days == 1
-    assert record.job({"self": "/v1"}).finished and record.finished
+    assert record.job().finished and record.finished
 
 
 def test_commit_sent_twice_is_one_commit(store: JobStore) -> None:
@@ -298,7 +298,7 @@ def test_one_end_for_all_keys(make_store: Callable[..., JobStore], raw: redis.Re
         if raw.type(key) != "zset" and key not in ("surety:stats", f"surety:gone:{job_id}")
     ]
     ends = {raw.pexpiretime(key) for key in keys}
-    assert len(keys) == 5 and len(ends) == 1 and ends.pop() == int(str(raw.hget(f"surety:job:{job_id}", "expires_at")))
+    assert len(keys) == 6 and len(ends) == 1 and ends.pop() == int(str(raw.hget(f"surety:job:{job_id}", "expires_at")))
     assert raw.pexpiretime(f"surety:gone:{job_id}") > raw.pexpiretime(f"surety:job:{job_id}")
 
 

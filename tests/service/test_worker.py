@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import redis
+from standardwebhooks import Webhook
 
 from tests.service.polling import alive, children, wait_for
+from tests.service.test_webhooks import SECRET, Receiver
 from worker.contract.errors import DegenerateMap, StoreUnavailable
 from worker.contract.settings import Settings
 from worker.service.server import RedisServer
@@ -27,7 +29,14 @@ LEASE = 1.0
 
 
 @pytest.fixture(scope="module")
-def settings(make_settings: Callable[..., Settings]) -> Iterator[Settings]:
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def settings(make_settings: Callable[..., Settings], receiver: Receiver) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
         yield make_settings(
@@ -38,6 +47,8 @@ def settings(make_settings: Callable[..., Settings]) -> Iterator[Settings]:
             resend_seconds=1.0,
             deadline_seconds=4.5,
             max_attempts=2,
+            webhook_inside_hosts=receiver.host,
+            webhook_secret=SECRET,
         )
 
 
@@ -98,6 +109,18 @@ def test_job_runs(jobs: JobStore, submit: Callable[..., str]) -> None:
     assert (record.state, record.attempt, record.progress.percent) == ("succeeded", 1, 100.0)
     assert json.loads(jobs.blob(job_id, "result")) == {"first": 0, "image": "pixels", "attempt": 1}
     assert jobs.blob(job_id, "steps.txt") == b"3"
+
+
+def test_a_webhook_is_told_of_the_end(
+    jobs: JobStore, queue: Courier, supervisor: Supervisor, receiver: Receiver, tmp_path: Path
+) -> None:
+    payload = json.dumps({"do": "steps", "dir": str(tmp_path), "total": 1, "pause": 0})
+    job_id = jobs.create("explanation", payload, b"pixels", digest="d", webhook=receiver.url).id
+    queue.send(job_id)
+    wait_for(lambda: receiver.got)
+    ((headers, body),) = receiver.got
+    told = Webhook(SECRET).verify(body, headers)
+    assert (told["type"], told["data"]["id"]) == ("job.succeeded", job_id)
 
 
 def test_workers_are_announced(jobs: JobStore, supervisor: Supervisor) -> None:
@@ -276,6 +299,7 @@ def test_kill_9_of_the_server_mid_job(settings: Settings, tmp_path: Path) -> Non
 
 
 def test_environment_carries_exactly_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SURETY_THREADS", raising=False)
     settings = Settings(redis_url="unix:///s?db=2", lease_seconds=1.5, threads=None, max_queue=7)
     found = environment(settings, {"SURETY_THREADS": "4", "HOME": "/h"})
     assert found["HOME"] == "/h" and "SURETY_THREADS" not in found

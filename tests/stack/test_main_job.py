@@ -24,14 +24,15 @@ from worker.contract.job import Job
 from worker.contract.result import CertificateDocument, Explanation
 from worker.contract.spec import ExplanationSpec
 from worker.core.pipeline import plan, sample
+from worker.core.statistics.segments import Segments
 from worker.service.images import decode, to_input
 
 SPEC: dict[str, Any] = {"samples": 2048, "seed": 5, "noise": {"name": "gaussian", "sigma": 0.25}}
 
 
 def run(client: Client, image: Path, spec: dict[str, Any]) -> tuple[Job, list[Job]]:
-    """The finished job, and everything seen of it on the way."""
-    seen = [client.submit(image, spec)]
+    """The finished job, which was computed for us, and everything seen of it on the way."""
+    seen = [client.submit(image, spec, fresh=True)]
     seen += client.follow(seen[0])
     return seen[-1], seen
 
@@ -91,7 +92,7 @@ def test_the_counts_are_those_of_a_computation_in_this_process(explained: Explai
     torch.use_deterministic_algorithms(True)
     pixels = to_input(decode(digit.read_bytes(), 10**6), card.input).pixels
     ready = plan(ExplanationSpec.model_validate(SPEC), registry.get("digits"), pixels, card.classes, card.batch)
-    counts = sample(ready, None, lambda _: None)
+    counts = sample(ready, Segments(), lambda _: None).total
     assert counts.digest == result.provenance.counts_sha256
     document = CertificateDocument.model_validate_json(files["certificate.json"])
     votes = np.frombuffer(zlib.decompress(base64.b64decode(document.counts.votes_zlib_base64)), dtype="<i8")

@@ -13,6 +13,7 @@ import httpx
 
 from worker.contract.job import Job
 from worker.contract.result import Explanation
+from worker.contract.signature import PublicKey
 
 POLL_SECONDS = 0.2
 
@@ -34,8 +35,9 @@ class Unreachable(Exception):
 class Client:
     """Talks to one service. Raises Refused or Unreachable."""
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=30.0, trust_env=False)
+    def __init__(self, url: str, key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=30.0, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -45,9 +47,11 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, image: Path, spec: dict[str, Any]) -> Job:
+    def submit(self, image: Path, spec: dict[str, Any], *, fresh: bool = False) -> Job:
+        """The job of a request. `fresh`: it is computed, also if the service has the result already."""
+        headers = {"Cache-Control": "no-cache"} if fresh else {}
         files = {"image": (image.name, image.read_bytes()), "spec": (None, json.dumps(spec))}
-        return Job.model_validate(self._call("POST", "/v1/explanations", files=files).json())
+        return Job.model_validate(self._call("POST", "/v1/explanations", files=files, headers=headers).json())
 
     def follow(self, job: Job) -> Iterator[Job]:
         """The job again and again until it is finished, last."""
@@ -65,6 +69,10 @@ class Client:
     def models(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._call("GET", "/v1/models").json()
         return found
+
+    def public_keys(self) -> list[PublicKey]:
+        """The keys that this service's workers sign with."""
+        return [PublicKey.model_validate(key) for key in self._call("GET", "/v1/keys").json()]
 
     def artifact(self, job: Job, name: str) -> bytes:
         return self._call("GET", f"/v1/jobs/{job.id}/artifacts/{name}").content

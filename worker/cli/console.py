@@ -11,13 +11,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 console = Console(highlight=False)
 
 
-def stop(message: str, *, hint: str = "") -> NoReturn:
-    """Print what went wrong and what to do, and end with status 1."""
+def stop(message: str, *, hint: str = "", status: int = 1) -> NoReturn:
+    """Print what went wrong and what to do, and end with this status."""
     errors = Console(stderr=True, highlight=False)
     errors.print(f"[bold red]surety:[/] {message}", soft_wrap=True)
     if hint:
         errors.print(f"  {hint}", soft_wrap=True)
-    raise typer.Exit(1)
+    raise typer.Exit(status)
 
 
 def progress_bar() -> Progress:

@@ -14,6 +14,7 @@ from worker.cli.explain import remote
 from worker.cli.stack import Stack
 from worker.contract.settings import Settings
 from worker.service.server import ServerError
+from worker.service.signing import SigningKeyError
 
 SPEC = {
     "model": "digits",
@@ -32,7 +33,7 @@ def demo(
 ) -> None:
     """Start the whole service, explain one held-out digit, show the certificate, and stop everything again."""
     settings = Settings()
-    settings = settings.model_copy(update={"state_dir": settings.state_dir / "demo"})
+    settings = settings.model_copy(update={"state_dir": settings.state_dir / "demo", "allow_anonymous": True})
     image = sorted((shipped() / "digits" / "samples").glob("*.png"))[6]
     try:
         console.print("Starting Redis, a worker and the API on loopback ...")
@@ -43,5 +44,5 @@ def demo(
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left running.")
         raise typer.Exit(130) from None
-    except (Refused, Unreachable, ServerError) as error:
+    except (Refused, Unreachable, ServerError, SigningKeyError) as error:
         stop(str(error), hint="surety doctor says more.")

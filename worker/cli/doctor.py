@@ -16,6 +16,7 @@ from worker.cli.console import console
 from worker.contract.errors import SuretyError
 from worker.contract.settings import Settings
 from worker.service.server import ServerError, find_binary
+from worker.service.signing import SigningKeyError, own_key
 from worker.store.jobs import JobStore
 
 
@@ -33,12 +34,13 @@ def doctor() -> None:
         "redis": _redis,
         "models": _models,
         "state": _state,
+        "signing": _signing,
     }
     sick = 0
     for name, check in checks.items():
         try:
             console.print(f"[green]ok[/]      {name:12} {escape(check(settings))}", soft_wrap=True)
-        except (Sick, ServerError, SuretyError) as error:
+        except (Sick, ServerError, SigningKeyError, SuretyError) as error:
             sick += 1
             console.print(f"[bold red]missing[/] {name:12} {escape(str(error))}", soft_wrap=True)
     raise typer.Exit(1 if sick else 0)
@@ -98,3 +100,8 @@ def _state(settings: Settings) -> str:
     if not os.access(there, os.W_OK):
         raise Sick(f"{there} cannot be written; set SURETY_STATE_DIR to a folder of yours")
     return str(folder)
+
+
+def _signing(settings: Settings) -> str:
+    key = own_key(settings)
+    return f"certificates are signed with key {key.key_id}" if key else "the first worker will make a key"

@@ -46,7 +46,7 @@ def explain(
         if local:
             _here(image, wanted, out)
         else:
-            remote(_address(url), image, wanted, out)
+            remote(_address(url), image, wanted, out, Settings().api_key)
     except (Refused, SuretyError) as error:
         pointer = getattr(error, "pointer", "") or ""
         stop(f"{error}", hint=f"at {pointer}" if pointer else "")
@@ -54,9 +54,9 @@ def explain(
         stop(str(error), hint="Start one with `surety serve`, or add --local.")
 
 
-def remote(url: str, image: Path, spec: dict[str, Any], out: Path) -> None:
+def remote(url: str, image: Path, spec: dict[str, Any], out: Path, key: str | None = None) -> None:
     """Post the image, follow the job with a bar, show and save the result. Raises Refused, Unreachable."""
-    with Client(url) as client, progress_bar() as bar:
+    with Client(url, key) as client, progress_bar() as bar:
         job = client.submit(image, spec)
         row = bar.add_task(f"job {job.id[:8]} {job.state}", total=job.progress.total or None)
         for news in client.follow(job):
@@ -72,6 +72,7 @@ def _here(image: Path, document: dict[str, Any], out: Path) -> None:
     from models.cards import shipped  # torch takes seconds to import, and only this branch computes
     from models.registry import Registry
     from worker.service.explainer import Explainer
+    from worker.service.signing import SigningKeyError
 
     settings = Settings()
     try:
@@ -79,7 +80,11 @@ def _here(image: Path, document: dict[str, Any], out: Path) -> None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         stop(f"{first['msg']}", hint=f"at /spec/{'/'.join(map(str, first['loc']))}")
-    explainer = Explainer(settings, Registry([shipped(), *([settings.models_dir] if settings.models_dir else [])]))
+    registry = Registry([shipped(), *([settings.models_dir] if settings.models_dir else [])])
+    try:
+        explainer = Explainer(settings, registry)
+    except SigningKeyError as error:
+        stop(str(error))
     with progress_bar() as bar:
         row = bar.add_task("sampling", total=spec.at_most)
         explained = explainer.explain(image.read_bytes(), spec, None, lambda done, _: bar.update(row, completed=done))

@@ -7,8 +7,10 @@ import typer
 from worker.cli.demo import demo
 from worker.cli.doctor import doctor
 from worker.cli.explain import explain
+from worker.cli.keys import app as keys
 from worker.cli.models import models
 from worker.cli.serve import serve
+from worker.cli.verify import verify
 from worker.cli.work import worker
 
 app = typer.Typer(
@@ -18,5 +20,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, explain, models, doctor, worker):
+for command in (demo, serve, explain, verify, models, doctor, worker):
     app.command()(command)
+app.add_typer(keys, name="keys")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from models.cards import load_cards, shipped
+from worker.cli.address import LOOPBACK, demand_key, free_port, is_loopback, url_here
 from worker.cli.client import Client
 from worker.contract.model import ModelCard
 from worker.contract.settings import Settings
@@ -19,7 +19,6 @@ from worker.service import launch
 from worker.service.server import RedisServer, ServerError
 from worker.service.supervisor import Supervisor, environment
 
-HOST = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
 
@@ -34,27 +33,27 @@ def cards_json(settings: Settings) -> str:
     return "[" + ",".join(card.model_dump_json() for card in known_cards(settings)) + "]"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 class Stack:
-    """`with Stack(settings) as stack:` is a service at `stack.url`; on leaving, everything it started has ended."""
+    """`with Stack(settings) as stack:` is a service at `stack.url`; on leaving, everything it started has ended.
 
-    def __init__(self, settings: Settings, port: int = 0) -> None:
-        self._settings = settings
+    On loopback it wants no API keys if the settings do not say so. Elsewhere it starts only if there is a key or the
+    settings allow anonymous requests.
+    """
+
+    def __init__(self, settings: Settings, port: int = 0, host: str = LOOPBACK) -> None:
+        anonymous = is_loopback(host) if settings.allow_anonymous is None else settings.allow_anonymous
+        self._settings = settings.model_copy(update={"allow_anonymous": anonymous})
+        self._host = host
         self._server = RedisServer(settings)
         self._supervisor: Supervisor | None = None
         self._api: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
-        self.port = port or free_port()
+        self.port = port or free_port(host)
         self.log = settings.state_dir.absolute() / "service.log"
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return url_here(self._host, self.port)
 
     @property
     def worker_pid(self) -> int:
@@ -87,11 +86,14 @@ class Stack:
     def _start(self) -> None:
         self._server.start()
         settings = self._settings.model_copy(update={"redis_url": self._server.url})
+        if not settings.allow_anonymous:
+            demand_key(settings, self._host)
         self._log = self.log.open("ab")
         self._supervisor = Supervisor(settings, cards_json(settings), server=self._server, output=self._log)
         self._supervisor.start()
-        command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--host", HOST]
+        command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--host", self._host]
         command += ["--port", str(self.port), "--log-level", "warning", "--no-server-header"]
+        command += ["--timeout-graceful-shutdown", "3"]  # an open event stream would keep it from ending
         self._api = launch.spawn(
             command, on_death=signal.SIGTERM, environment=environment(settings, os.environ), output=self._log
         )

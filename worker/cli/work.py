@@ -9,8 +9,10 @@ import typer
 
 from worker.cli.console import stop
 from worker.cli.stack import cards_json
+from worker.contract import logs
 from worker.contract.errors import StoreUnavailable
 from worker.contract.settings import Settings
+from worker.service.signing import SigningKeyError
 from worker.service.supervisor import Supervisor
 from worker.store.jobs import JobStore
 
@@ -23,7 +25,11 @@ def worker(
     if settings.redis_url is None:
         stop("A worker on its own needs SURETY_REDIS_URL.", hint="`surety serve` runs everything on one machine.")
     if not seen:
-        Supervisor(settings, cards_json(settings)).run()
+        logs.set_up(settings.log)
+        try:
+            Supervisor(settings, cards_json(settings)).run()
+        except SigningKeyError as error:
+            stop(str(error))
         return
     store = JobStore(settings)
     try:

@@ -6,13 +6,14 @@ SuretyError
 |- SpecError       the request's spec:   malformed_request, invalid_spec, unknown_model, unknown_method,
 |                                        class_out_of_range, too_many_samples, no_cells
 |- RequestError    the request itself:   body_too_large, unsupported_media_type, not_found, method_not_allowed,
-|                                        idempotency_conflict
+|                                        idempotency_conflict, invalid_parameter, webhook_refused, certificate_missing,
+|                                        batch_not_found, key_required, scope_missing
 |- JobError        asking about a job:   job_not_found, job_expired, job_not_finished, job_finished,
 |                                        job_cancelled, artifact_not_found
 |- ComputeError    the computation:      model_unusable, model_in_train_mode, non_finite_logits, degenerate_map,
 |                                        unsupported_attribution
-`- ServiceError    the service:          queue_full, store_unavailable, attempts_exhausted, deadline_exceeded,
-                                         internal_error
+`- ServiceError    the service:          queue_full, rate_limited, store_unavailable, attempts_exhausted,
+                                         deadline_exceeded, internal_error
 
 app/problems.py gives each code its HTTP status; a test proves that table complete.
 """
@@ -141,6 +142,30 @@ class IdempotencyConflict(RequestError):
     code, title = "idempotency_conflict", "This Idempotency-Key was used with another request"
 
 
+class InvalidParameter(RequestError):
+    code, title = "invalid_parameter", "A parameter or header of the request is not valid"
+
+
+class WebhookRefused(RequestError):
+    code, title = "webhook_refused", "This service does not send to the address of the webhook"
+
+
+class CertificateMissing(RequestError):
+    code, title = "certificate_missing", "No certificate was sent"
+
+
+class BatchNotFound(RequestError):
+    code, title = "batch_not_found", "There is no batch of this id"
+
+
+class KeyRequired(RequestError):
+    code, title = "key_required", "This service wants an API key that it knows"
+
+
+class ScopeMissing(RequestError):
+    code, title = "scope_missing", "The API key does not allow this"
+
+
 class JobError(SuretyError):
     """What was asked of a job cannot be had."""
 
@@ -199,6 +224,10 @@ class ServiceError(SuretyError):
 
 class QueueFull(ServiceError):
     code, title = "queue_full", "The queue is full"
+
+
+class RateLimited(ServiceError):
+    code, title = "rate_limited", "More requests than this service allows in the time"
 
 
 class StoreUnavailable(ServiceError):

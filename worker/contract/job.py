@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from worker.contract.errors import Problem
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+# The kind of a job that is a part of another: no client sees it.
+SHARD = "shard"
+VERIFICATION = "verification"
 FINISHED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -26,7 +29,10 @@ class Progress(BaseModel):
 
 
 class Job(BaseModel):
-    """One unit of work and where its parts are found. Times are RFC 3339, UTC."""
+    """One unit of work and where its parts are found. Times are RFC 3339, UTC.
+
+    `reused`: the result was there already, from the job that `links.source` names, and was not computed again.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,6 +45,7 @@ class Job(BaseModel):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     expires_at: datetime | None = None
+    reused: bool = False
     links: dict[str, str]
     error: Problem | None = None
 

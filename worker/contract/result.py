@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from worker.contract.signature import Signature
 from worker.contract.spec import ExplanationSpec, Granularity, Method, Planning, Precision
 
 # "unproven": a number that no proof stands behind (first-order, empirical, unsound as published).
@@ -161,12 +162,16 @@ class Agreement(Part):
 
 
 class Provenance(Part):
-    """Everything needed to compute the same counts again."""
+    """Everything needed to compute the same counts again. `input_shape` is channels, height and width of the image as
+    the model receives it; `classes` is how many the model knows; `device` names every device that took part, `threads`
+    are those of the worker that certified."""
 
     service_version: str
     code_digest: str
     model: str
     model_sha256: str
+    input_shape: tuple[int, int, int]
+    classes: int
     image_sha256: str
     preprocessing: list[str]
     seed: int
@@ -182,15 +187,28 @@ class Provenance(Part):
     finished_at: datetime
 
 
+class SegmentRecord(Part):
+    """The counts of `blocks` blocks from block `first` on, in the encoding of CountsRecord."""
+
+    first: int
+    blocks: int
+    samples: int
+    degenerate_samples: int
+    votes_zlib_base64: str
+    tallies_zlib_base64: dict[str, str]
+
+
 class CountsRecord(Part):
     """The votes per cell, out of `scale` a sample: base64 of zlib-compressed little-endian int64 in row-major order of
-    `grid`; tallies of certificates likewise, flat, by name."""
+    `grid`; tallies of certificates likewise, flat, by name. `segments` are the parts of the run in the order of blocks;
+    they sum to the whole, and each can be computed again on its own."""
 
     votes_zlib_base64: str
     scale: int
     tallies_zlib_base64: dict[str, str]
     grid: tuple[int, int, int]
     sha256: str
+    segments: list[SegmentRecord]
 
 
 class Claims(Part):
@@ -209,16 +227,25 @@ class Claims(Part):
     provenance: Provenance
 
 
-class CertificateDocument(Claims):
-    """certificate.json: the claims and the integers they rest on, without pictures."""
+class UnsignedDocument(Claims):
+    """What is signed: the claims and the integers they rest on, without pictures."""
 
+    format: Literal["surety-certificate/1"] = "surety-certificate/1"
     counts: CountsRecord
 
 
+class CertificateDocument(UnsignedDocument):
+    """certificate.json: what is claimed and counted, and its signature."""
+
+    signature: Signature
+
+
 class Explanation(Claims):
-    """The whole result: the claims and the pictures; `artifacts` names the files there are."""
+    """The whole result: the claims and the pictures; `artifacts` names the files there are, and `signature` is that of
+    certificate.json, which holds the same claims."""
 
     heatmap: HeatMap
     overlay: Picture
     certified: Picture
+    signature: Signature
     artifacts: list[str]

@@ -30,6 +30,7 @@ from worker.core.noises import NOISES
 from worker.core.noises.gaussian import Gaussian
 from worker.core.sampler import Clean, Image, Observer, Sampler, predict, reject_degenerate
 from worker.core.statistics.counts import Counts
+from worker.core.statistics.segments import Segments
 
 CURVE_POINTS = 65
 
@@ -147,24 +148,27 @@ def _key(number: int, certifier: Certifier) -> str:
     return f"{number}.{certifier.name}"
 
 
-def sample(ready: Plan, counts: Counts | None, on_block: Callable[[Counts], None]) -> Counts:
-    """Compute the blocks that `counts` does not hold yet; after each, tell `on_block`, which may raise to stop.
+def sample(ready: Plan, before: Segments, on_block: Callable[[Segments], None]) -> Segments:
+    """Compute the blocks that come after those of `before`; after each, tell `on_block`, which may raise to stop.
 
-    Ends at the first look at which the spec's wish is met. Looks that `counts` has passed were in vain before.
+    Ends at the first look at which the spec's wish is met. Looks that `before` has passed were in vain.
     """
-    counts = counts if counts is not None else ready.sampler.empty()
+    segments, nothing = before, ready.sampler.empty()
     for look in ready.looks:
-        for block in [block for block in counts.missing if block < look.blocks]:
-            counts = ready.sampler.update(counts, block)
-            on_block(counts)
-        if int(counts.blocks.sum()) == look.blocks and _met(ready, counts):
+        for block in range(segments.blocks, look.blocks):
+            segments = segments.add(ready.sampler.update(nothing, block))
+            on_block(segments)
+        if segments.blocks == look.blocks and _met(ready, segments):
             break
-    return counts
+    return segments
 
 
-def _met(ready: Plan, counts: Counts) -> bool:
+def _met(ready: Plan, segments: Segments) -> bool:
     """Whether a run that may stop early has what it was asked for."""
-    if not isinstance(ready.spec.samples, Stopping) or counts.degenerate == counts.samples:
+    if not isinstance(ready.spec.samples, Stopping):
+        return False
+    counts = segments.total
+    if counts.degenerate == counts.samples:
         return False
     until = ready.spec.samples.until
     number = next(at for at, item in enumerate(ready.certifiers) if item.name == until.certificate)

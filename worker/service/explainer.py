@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import io
-import zlib
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy import ndarray
 
 from models.registry import Registry
 from worker.contract.model import ModelCard
 from worker.contract.result import (
-    CertificateDocument,
-    CountsRecord,
     Explanation,
     HeatMap,
     Picture,
     PlanReport,
     Prediction,
     Provenance,
+    UnsignedDocument,
 )
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
@@ -35,10 +33,13 @@ from worker.core.planning import propose, report, resolved
 from worker.core.render import pictures
 from worker.core.render.curve import curve
 from worker.core.statistics.counts import Counts
-from worker.service.checkpoint import Checkpoint
+from worker.core.statistics.segments import Segments
+from worker.service.checkpoint import Checkpoint, Origin
 from worker.service.device import describe, prepare
+from worker.service.document import record, signed
 from worker.service.images import Decoded, decode, to_input
 from worker.service.provenance import code_digest, library_versions, service_version
+from worker.service.signing import SigningKey, signing_key
 
 # Told how many passes are done, and what to go on from once there are counts; may raise to stop.
 Progress = Callable[[int, Checkpoint | None], None]
@@ -57,80 +58,114 @@ class Explained(NamedTuple):
     artifacts: dict[str, bytes]
 
 
+@dataclass(frozen=True)
+class Subject:
+    """An image under a model, with every choice made: ready to be sampled, and to be certified once it was.
+
+    `kept` is what was computed before, or by others, and counts here.
+    """
+
+    data: bytes
+    card: ModelCard
+    fitted: Decoded
+    ready: Plan
+    kept: Checkpoint
+
+    def with_kept(self, kept: Checkpoint) -> Subject:
+        return replace(self, kept=kept)
+
+
 class Explainer:
-    """Explains images with the registered models on one device; models are loaded once."""
+    """Explains images with the registered models on one device, and signs what it says; models are loaded once.
+
+    Raises SigningKeyError where there is no key to sign with.
+    """
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings = settings
         self._registry = registry
+        self._key = signing_key(settings)
         self._device = prepare(settings)
 
-    def explain(self, data: bytes, spec: ExplanationSpec, resume: bytes | None, on_progress: Progress) -> Explained:
-        """Explain one image. `resume` is the checkpoint of an earlier attempt at the same request.
+    def explain(
+        self, data: bytes, spec: ExplanationSpec, before: Checkpoint | None, on_progress: Progress
+    ) -> Explained:
+        """Explain one image. `before` is the checkpoint of an earlier attempt at the same request.
 
         Raises a SuretyError for anything that is the request's, the image's or the model's fault.
         """
-        started = datetime.now(UTC)
+        return self.conclude(self.prepare(data, spec, before, on_progress), on_progress)
+
+    def prepare(self, data: bytes, spec: ExplanationSpec, before: Checkpoint | None, on_progress: Progress) -> Subject:
+        """All that comes before sampling. A checkpoint of other code, libraries or weights is dropped."""
         model = self._registry.get(spec.model, self._device)
         card = self._registry.cards[spec.model]
         fitted = to_input(decode(data, self._settings.max_pixels), card.input)
         pixels = fitted.pixels.to(self._device)
-        before = Checkpoint.from_bytes(resume) if resume else None
-        proposal = before.proposal if before else None
-        if spec.plan and not proposal:
-            proposal = propose(spec, spec.plan, model, pixels, card.classes, card.batch, lambda n: on_progress(n, None))
-        ready = plan(resolved(spec, proposal) if proposal else spec, model, pixels, card.classes, card.batch)
+        origin = Origin(
+            code_digest=code_digest(),
+            model_sha256=card.sha256,
+            libraries=library_versions(),
+            devices=(describe(self._device),),
+            started_at=datetime.now(UTC),
+        )
+        kept = Checkpoint(origin)
+        if before and before.origin.agrees(origin):
+            kept = before._replace(origin=before.origin.joined(origin))
+        if spec.plan and not kept.proposal:
+            made = propose(spec, spec.plan, model, pixels, card.classes, card.batch, lambda n: on_progress(n, None))
+            kept = kept._replace(proposal=made)
+        run = resolved(spec, kept.proposal) if kept.proposal else spec
+        return Subject(data, card, fitted, plan(run, model, pixels, card.classes, card.batch), kept)
 
-        def on_block(counts: Counts) -> None:
-            now = Checkpoint(counts, proposal)
+    def conclude(self, subject: Subject, on_progress: Progress) -> Explained:
+        """Sample what is not kept, then certify."""
+
+        def on_block(segments: Segments) -> None:
+            now = subject.kept._replace(parts=segments.parts)
             on_progress(now.done, now)
 
-        counts = sample(ready, before.counts if before else None, on_block)
-        findings = certify(ready, counts)
+        segments = sample(subject.ready, Segments.joined(subject.kept.parts), on_block)
+        findings = certify(subject.ready, segments.total)
+        proposal = subject.kept.proposal
         planned = report(proposal, findings.certificates[0]) if proposal else None
-        provenance = self._provenance(spec, card, data, fitted, ready, counts, started)
-        return _assemble(ready, card, fitted, counts, findings, provenance, planned)
+        return _assemble(subject, segments, findings, _provenance(subject, segments.total), planned, self._key)
 
-    def _provenance(
-        self,
-        spec: ExplanationSpec,
-        card: ModelCard,
-        data: bytes,
-        fitted: Decoded,
-        ready: Plan,
-        counts: Counts,
-        started: datetime,
-    ) -> Provenance:
-        return Provenance(
-            service_version=service_version(),
-            code_digest=code_digest(),
-            model=card.name,
-            model_sha256=card.sha256,
-            image_sha256=sha256(data).hexdigest(),
-            preprocessing=fitted.steps,
-            seed=spec.seed,
-            block_size=card.batch,
-            blocks=int(counts.blocks.sum()),
-            counts_sha256=counts.digest,
-            device=describe(self._device),
-            precision=spec.precision,
-            agreement=agreement(ready.sampler),
-            threads=torch.get_num_threads(),
-            library_versions=library_versions(),
-            started_at=started,
-            finished_at=datetime.now(UTC),
-        )
+
+def _provenance(subject: Subject, counts: Counts) -> Provenance:
+    origin, sampler = subject.kept.origin, subject.ready.sampler
+    return Provenance(
+        service_version=service_version(),
+        code_digest=origin.code_digest,
+        model=subject.card.name,
+        model_sha256=origin.model_sha256,
+        input_shape=tuple(sampler.image.shape),
+        classes=subject.ready.clean.classes,
+        image_sha256=sha256(subject.data).hexdigest(),
+        preprocessing=subject.fitted.steps,
+        seed=sampler.seed,
+        block_size=sampler.batch,
+        blocks=int(counts.blocks.sum()),
+        counts_sha256=counts.digest,
+        device=", ".join(origin.devices),
+        precision=sampler.precision,
+        agreement=agreement(sampler),
+        threads=torch.get_num_threads(),
+        library_versions=origin.libraries,
+        started_at=origin.started_at,
+        finished_at=datetime.now(UTC),
+    )
 
 
 def _assemble(
-    ready: Plan,
-    card: ModelCard,
-    fitted: Decoded,
-    counts: Counts,
+    subject: Subject,
+    segments: Segments,
     findings: Findings,
     provenance: Provenance,
     planned: PlanReport | None,
+    key: SigningKey,
 ) -> Explained:
+    ready, card, fitted, counts = subject.ready, subject.card, subject.fitted, segments.total
     grid = ready.sampler.grid
     mean = findings.evidence.mean.reshape(grid)
     salient, not_salient = findings.salient.reshape(grid), findings.not_salient.reshape(grid)
@@ -161,7 +196,8 @@ def _assemble(
         "curve": findings.curve,
         "provenance": provenance,
     }
-    document = CertificateDocument.model_validate({**claims, "counts": _record(counts, grid, findings.evidence.scale)})
+    written = record(segments, grid, findings.evidence.scale)
+    document, signature = signed(UnsignedDocument.model_validate({**claims, "counts": written}), key)
     arrays = io.BytesIO()
     np.savez_compressed(
         arrays, mean=mean, votes=counts.votes.reshape(grid), salient_radius=salient, not_salient_radius=not_salient
@@ -172,7 +208,7 @@ def _assemble(
         "certified.png": certified,
         "curve.png": plot,
         "map.npz": arrays.getvalue(),
-        "certificate.json": document.model_dump_json(indent=2).encode(),
+        "certificate.json": document,
     }
     explanation = Explanation.model_validate(
         {
@@ -182,25 +218,11 @@ def _assemble(
             ),
             "overlay": Picture(png_base64=_text(overlay)),
             "certified": Picture(png_base64=_text(certified)),
+            "signature": signature,
             "artifacts": sorted(artifacts),
         }
     )
     return Explained(explanation, artifacts)
-
-
-def _record(counts: Counts, grid: tuple[int, int, int], scale: int) -> CountsRecord:
-    tallies = {name: _packed(tally) for name, tally in counts.tallies.items()}
-    return CountsRecord(
-        votes_zlib_base64=_packed(counts.votes),
-        scale=scale,
-        tallies_zlib_base64=tallies,
-        grid=grid,
-        sha256=counts.digest,
-    )
-
-
-def _packed(counts: ndarray) -> str:
-    return _text(zlib.compress(counts.astype("<i8").tobytes(), 9))
 
 
 def _text(data: bytes) -> str:

@@ -7,8 +7,10 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+import models
 import worker.contract
 import worker.core
+from worker.service import images
 
 LIBRARIES = ("numpy", "pillow", "scipy", "torch", "torchvision")
 
@@ -19,14 +21,21 @@ def service_version() -> str:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over the sources that decide numbers: worker/contract and worker/core, names and contents in order."""
+    """SHA-256 over the sources that decide numbers, names and contents in order: worker/contract, worker/core, models,
+    and the decoding of images."""
+    folders = [Path(package.__path__[0]) for package in (worker.contract, worker.core, models)]
+    files = [(folder.name, folder, file) for folder in folders for file in sorted(folder.rglob("*.py"))]
+    decoding = Path(images.__file__)
     digest = sha256()
-    for package in (worker.contract, worker.core):
-        folder = Path(package.__path__[0])
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(f"{folder.name}/{file.relative_to(folder).as_posix()}\0".encode())
-            digest.update(file.read_bytes() + b"\0")
+    for name, folder, file in [*files, ("service", decoding.parent, decoding)]:
+        digest.update(f"{name}/{file.relative_to(folder).as_posix()}\0".encode())
+        digest.update(file.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def code() -> str:
+    """Which code computes, in one word and a half: by this a result may be given again instead of computed again."""
+    return f"{service_version()} {code_digest()}"
 
 
 @cache

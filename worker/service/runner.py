@@ -8,150 +8,33 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
 
-from worker.contract.errors import DeadlineExceeded, InternalError, StoreUnavailable, SuretyError
+from worker.contract import logs
+from worker.contract.errors import InternalError, StoreUnavailable, SuretyError
 from worker.contract.settings import Settings
+from worker.service.work import Answer, Delivery, Division, Kernel, Outcome, Work, patiently
 from worker.store.jobs import Claim, JobStore
 
-# Four writes a second look live to a person and notice a cancellation at once; with fsync one costs 0.2 ms and the
-# checkpoint's size. It is also the most work that a crash can undo.
-PROGRESS_SECONDS = 0.25
 _CLAIM_PATIENCE = 5.0  # after that the message is given up: the job is still queued and will be sent again
-_HANDBACK_PATIENCE = 2.0  # after that the lease runs out by itself
-_LONGEST_PAUSE = 1.0
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
-
-
-class Stopped(Exception):
-    """The job is not this attempt's any more: the kernel shall end, and nothing is written."""
-
-
-class Lost(Stopped):
-    """Another attempt holds the job, or it was deleted."""
-
-
-class Cancelled(Stopped):
-    """The client cancelled the job."""
-
-
-class HandedBack(Stopped):
-    """This worker is shutting down and gave the job back."""
-
-
-class Outcome(NamedTuple):
-    """What a kernel computed. The artifacts' names become parts of URLs."""
-
-    result_json: bytes
-    artifacts: dict[str, bytes]
-
-
-class Kernel(Protocol):
-    """Computes a job. Raises a SuretyError for what a client should know."""
-
-    def __call__(self, payload: str, image: bytes, work: Work) -> Outcome: ...
-
-
-class Work:
-    """What a kernel knows of its job: where to go on, and whom to tell."""
-
-    def __init__(self, store: JobStore, claim: Claim, settings: Settings) -> None:
-        self.job_id = claim.id
-        self.attempt = claim.attempt
-        self.checkpoint = claim.checkpoint
-        self.correlation_id = claim.correlation_id
-        # By our own clock, and so only to stop in time; whether the job is late is for the store to say.
-        self.ends_at = time.monotonic() + settings.deadline_seconds
-        self._store = store
-        self._pause = settings.lease_seconds / 3
-        self._lock = threading.Lock()
-        self._done, self._total = 0, 0
-        self._moved = False
-        self._news: bytes | None = None
-        self._stopped: Literal["lost", "cancelled", "deadline", "handed_back"] | None = None
-        self._over = threading.Event()
-
-    @property
-    def stopped(self) -> bool:
-        return self._stopped is not None
-
-    def progress(self, done: int, total: int, checkpoint: bytes | None = None) -> None:
-        """Notes how far the job is, and returns at once: a thread of its own writes the latest state to the store.
-
-        Raises Lost, Cancelled, HandedBack, DeadlineExceeded: then the kernel must end.
-        """
-        with self._lock:
-            self._done, self._total, self._moved = done, total, True
-            self._news = checkpoint if checkpoint is not None else self._news
-        match self._stopped:
-            case "lost":
-                raise Lost
-            case "cancelled":
-                raise Cancelled
-            case "handed_back":
-                raise HandedBack
-            case "deadline":
-                raise DeadlineExceeded("The job took longer than this service allows.")
-
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Inside, the lease is kept."""
-        thread = threading.Thread(target=self._keep, name=f"beat-{self.job_id}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-
-    def hand_back(self) -> None:
-        """The job is queued again, with the latest checkpoint, unless it ended already or the store is away."""
-        with self._lock:
-            news = self._news
-        ends_at = time.monotonic() + _HANDBACK_PATIENCE
-        try:
-            patiently(lambda: self._store.handback(self.job_id, self.attempt, news), lambda: time.monotonic() < ends_at)
-        except StoreUnavailable:
-            _log.warning("job %s: could not be handed back; its lease will run out", self.job_id)
-        self._stopped = "handed_back"
-
-    def _keep(self) -> None:
-        last = time.monotonic()
-        while not self._over.wait(min(PROGRESS_SECONDS, self._pause)) and not self._stopped:
-            now = time.monotonic()
-            try:
-                if (self._moved or now - last >= self._pause) and self._beat():
-                    last = now
-            except Exception:  # noqa: BLE001 - a thread that died would take the lease with it
-                _log.exception("job %s: a beat failed", self.job_id)
-            if now >= self.ends_at and not self._stopped:
-                self._stopped = "deadline"
-
-    def _beat(self) -> bool:
-        """True if the store answered. If not, the next turn tries again: while it is away nobody else gets the job."""
-        with self._lock:
-            done, total, news = self._done, self._total, self._news
-            self._moved, self._news = False, None
-        try:
-            verdict = self._store.beat(self.job_id, self.attempt, done, total, news)
-        except StoreUnavailable:
-            with self._lock:
-                self._moved, self._news = True, self._news if self._news is not None else news
-            return False
-        if verdict != "ok" and not self._stopped:
-            self._stopped = verdict
-        return True
 
 
 class Runner:
     """Runs jobs one after the other. `stop`, called by another thread, hands the current one back at once."""
 
-    def __init__(self, settings: Settings, store: JobStore, worker: str, kernel: Callable[[], Kernel]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        send: Callable[[str], bool],
+        worker: str,
+        kernel: Callable[[], Kernel],
+    ) -> None:
         self._settings = settings
         self._store = store
+        self._send = send
         self._worker = worker
         self._kernel = kernel
         self._work: Work | None = None
@@ -169,6 +52,7 @@ class Runner:
         if isinstance(claim, str):
             _log.info("job %s: nothing to do (%s)", job_id, claim)
             return
+        logs.REQUEST.set(claim.correlation_id or "-")
         _log.info("job %s: attempt %d begins", job_id, claim.attempt)
         work = Work(self._store, claim, self._settings)
         with self._turn:
@@ -191,8 +75,8 @@ class Runner:
 
     def _compute(self, claim: Claim, work: Work) -> None:
         try:
-            outcome = self._kernel()(claim.payload, claim.image, work)
-            self._commit(work, lambda: self._store.finish(claim.id, claim.attempt, *outcome))
+            answer = self._kernel()(claim.payload, claim.image, work)
+            self._commit(work, lambda: self._write(claim, answer))
         except Exception as error:  # noqa: BLE001 - whatever a kernel raises, its job must end
             if work.stopped:
                 _log.info("job %s: attempt %d stopped (%s)", claim.id, claim.attempt, type(error).__name__)
@@ -201,27 +85,26 @@ class Runner:
                 _log.exception("job %s: attempt %d failed", claim.id, claim.attempt)
                 error = InternalError(f"The service failed to compute job {claim.id}. Report it with this id.")
             problem = error.problem()
-            self._commit(work, lambda: self._store.fail(claim.id, claim.attempt, problem))
+            self._commit(work, lambda: [] if self._store.fail(claim.id, claim.attempt, problem) else None)
 
-    def _commit(self, work: Work, write: Callable[[], bool]) -> None:
-        """Writes the end of the job, waiting for the store if it is away: the work is done and would be lost."""
+    def _write(self, claim: Claim, answer: Answer) -> list[str] | None:
+        """The ids to be sent now; None if the attempt does not hold the job any more."""
+        match answer:
+            case Division(checkpoint, shards):
+                return self._store.split(claim.id, claim.attempt, checkpoint, shards)
+            case Delivery(counts):
+                return self._store.deliver(claim.id, claim.attempt, counts)
+            case Outcome():
+                return [] if self._store.finish(claim.id, claim.attempt, *answer) else None
+
+    def _commit(self, work: Work, write: Callable[[], list[str] | None]) -> None:
+        """Writes the end of the attempt, waiting for the store if it is away: the work is done and would be lost."""
         try:
-            accepted = patiently(write, lambda: time.monotonic() < work.ends_at and not self._stopping.is_set())
+            ready = patiently(write, lambda: time.monotonic() < work.ends_at and not self._stopping.is_set())
         except StoreUnavailable:
             _log.warning("job %s: attempt %d was not written, the store is away", work.job_id, work.attempt)
             return
-        said = "ended" if accepted else "was refused: it does not hold the job"
+        said = "was refused: it does not hold the job" if ready is None else "ended"
         _log.info("job %s: attempt %d %s", work.job_id, work.attempt, said)
-
-
-def patiently(call: Callable[[], _T], go_on: Callable[[], bool]) -> _T:
-    """The call's answer; while the store is away it is tried again, as long as `go_on` says so."""
-    pause = 0.05
-    while True:
-        try:
-            return call()
-        except StoreUnavailable:
-            if not go_on():
-                raise
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        # Without the broker one try is enough: the reconciler sends what waits.
+        all(self._send(job_id) for job_id in ready or ())

@@ -20,7 +20,10 @@ from typing import IO, Self
 from worker.contract.errors import StoreUnavailable
 from worker.contract.settings import Settings
 from worker.service import launch
+from worker.service.postman import Postman
+from worker.service.provenance import code
 from worker.service.server import RedisServer, ServerError
+from worker.service.signing import signing_key
 from worker.store.courier import Courier
 from worker.store.jobs import ANNOUNCE_SECONDS, JobStore
 
@@ -33,11 +36,11 @@ _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """One worker: its consumer process, its reconciler and its announcements.
+    """One worker: its consumer process, its reconciler, its webhooks and its announcements.
 
     `cards` is a JSON list of model cards. The consumer writes to `output`, or to our own streams. `server` is our own
     Redis server, if it is for us to start it again. Several supervisors on one store do no harm: every pass of a
-    reconciler is atomic.
+    reconciler is atomic. Raises SigningKeyError: a worker that cannot sign does not begin.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class Supervisor:
         self._cards = cards
         self._server = server
         self._output = output
+        self._key = signing_key(settings).public
         self._store = JobStore(settings)
         self._courier = Courier(settings)
+        self._postman = Postman(settings)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._threads = [
@@ -92,6 +97,7 @@ class Supervisor:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+        self._postman.start()
 
     def stop(self) -> None:
         """The consumer has ended: its job is finished or handed back, or its process was killed."""
@@ -99,6 +105,7 @@ class Supervisor:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        self._postman.stop()
         try:
             self._store.retire(self.name)
         except StoreUnavailable:
@@ -139,7 +146,8 @@ class Supervisor:
                 for job_id in self._store.reconcile():
                     self._courier.send(job_id)
                 if self.pid and time.monotonic() - announced >= ANNOUNCE_SECONDS:
-                    self._store.announce(self.name, self._cards)
+                    self._store.publish(self._key)
+                    self._store.announce(self.name, self._cards, code())
                     announced = time.monotonic()
                 away = False
             except StoreUnavailable as error:

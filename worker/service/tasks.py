@@ -14,9 +14,11 @@ from typing import Any, cast
 
 from celery import shared_task, signals  # type: ignore[import-untyped]  # celery ships no types
 
+from worker.contract import logs
 from worker.contract.settings import Settings
-from worker.service.runner import Kernel, Runner
-from worker.store.courier import TASK
+from worker.service.runner import Runner
+from worker.service.work import Kernel
+from worker.store.courier import TASK, Courier
 from worker.store.jobs import JobStore
 
 # The worker's main process sends it to its pool processes when it shuts down; Celery and billiard do not use it.
@@ -44,7 +46,8 @@ def start_process(**_: Any) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {HAND_BACK})
     settings = Settings()
     kernel = cache(lambda: load_kernel(settings.kernel))
-    runner = Runner(settings, JobStore(settings), f"{socket.gethostname()}:{os.getpid()}", kernel)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    runner = Runner(settings, JobStore(settings), Courier(settings).send, name, kernel)
     _runners[:] = [runner]
     threading.Thread(target=_wait_for_stop, args=(runner,), name="hand-back", daemon=True).start()
     try:
@@ -56,7 +59,7 @@ def start_process(**_: Any) -> None:
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]
 def set_up_logging(**_: Any) -> None:
     """Keeps Celery's hands off the logging of this process."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    logs.set_up(Settings().log)
 
 
 def load_kernel(name: str) -> Kernel:

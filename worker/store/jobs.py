@@ -7,12 +7,15 @@ idempotency key expire at one moment. Redis's clock is the only clock. Needs Red
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
 from worker.contract.errors import (
     ArtifactNotFound,
@@ -24,9 +27,10 @@ from worker.contract.errors import (
     Problem,
     QueueFull,
 )
-from worker.contract.job import JobState
+from worker.contract.job import SHARD, JobState
 from worker.contract.model import ModelCard
 from worker.contract.settings import Settings
+from worker.contract.signature import KnownKey, PublicKey
 from worker.store.record import JobRecord, read_record
 from worker.store.scripts import Scripts, connect, store_errors
 
@@ -38,8 +42,15 @@ ANNOUNCE_SECONDS = 5.0
 _SEEN_MS = round(3 * ANNOUNCE_SECONDS * 1000)
 _ID = re.compile(r"[0-9a-f]{32}")
 _BLOB = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NONE: Mapping[str, int] = MappingProxyType({})
 _RESERVED = frozenset({"image", "result", "checkpoint"})
-_CARDS = TypeAdapter(tuple[ModelCard, ...])
+
+
+class News(BaseModel):
+    """What a worker announces."""
+
+    code: str
+    models: tuple[ModelCard, ...]
 
 
 class Created(NamedTuple):
@@ -49,15 +60,45 @@ class Created(NamedTuple):
     fresh: bool
 
 
+class Order(NamedTuple):
+    """What the jobs of one request have in common."""
+
+    kind: str
+    payload: str
+    total: int
+    idempotency_key: str | None = None
+    correlation_id: str = ""
+    owner: str = ""
+    webhook: str = ""
+
+
+class Item(NamedTuple):
+    """One job of a request. `source` is a job whose result it may take over, or ""."""
+
+    digest: str
+    source: str
+    image: bytes
+
+
+class ShardOrder(NamedTuple):
+    """A part of a job that another worker may do."""
+
+    payload: str
+    total: int
+
+
 class Claim(NamedTuple):
-    """A job in hand. `attempt` is the fence that every later call must show."""
+    """A job in hand. `attempt` is the fence that every later call must show. `parts` are the counts of its shards, in
+    order, if it was split before."""
 
     id: str
     attempt: int
+    kind: str
     payload: str
     correlation_id: str
     image: bytes
     checkpoint: bytes | None
+    parts: tuple[bytes, ...] = ()
 
 
 class JobStore:
@@ -94,15 +135,23 @@ class JobStore:
         correlation_id: str = "",
         owner: str = "",
         total: int = 0,
+        webhook: str = "",
+        source: str = "",
     ) -> Created:
         """A queued job with its image, both or neither; with a known key and the same `digest`, the job there is.
 
-        The caller makes `digest` from all that decides the answer, and puts the owner into `idempotency_key`.
+        The caller makes `digest` from all that decides the answer, and puts the owner into `idempotency_key`. If the
+        job `source` is of this owner and digest and has succeeded, the new one is finished with copies of its parts.
         Raises IdempotencyConflict, QueueFull.
         """
-        job_id = secrets.token_hex(16)
-        key = "" if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
-        answer = self._scripts.run("create", job_id, kind, payload, digest, key, correlation_id, owner, total, image)
+        order = Order(kind, payload, total, idempotency_key, correlation_id, owner, webhook)
+        return self._create(order, digest + webhook, "", [Item(digest, source, image)])
+
+    def _create(self, order: Order, digest: str, batch: str, items: Sequence[Item]) -> Created:
+        key = "" if order.idempotency_key is None else hashlib.sha256(order.idempotency_key.encode()).hexdigest()
+        head = (order.kind, order.payload, key, digest, order.correlation_id, order.owner, order.total, order.webhook)
+        jobs = [part for item in items for part in (secrets.token_hex(16), *item)]
+        answer = self._scripts.run("create", *head, batch, *jobs)
         outcome, known = answer[0].decode(), answer[1].decode()
         if outcome == "conflict":
             raise IdempotencyConflict(
@@ -112,11 +161,16 @@ class JobStore:
             raise QueueFull("As many jobs are waiting as this service allows. Try again later.")
         return Created(known, fresh=outcome == "created")
 
-    def get(self, job_id: str) -> JobRecord:
+    def get(self, job_id: str, owner: str | None = None) -> JobRecord:
+        """The job, if it is of this owner (None: of anybody). To everybody else it was never there."""
         record = self._records([job_id])[0] if _ID.fullmatch(job_id) else None
-        if record is None:
-            raise self._missing(job_id)
+        if record is None or record.kind == SHARD or owner not in (None, record.owner):
+            raise self._missing(job_id, owner)
         return record
+
+    def shards(self, job_id: str) -> list[JobRecord]:
+        """The shards of an unfinished job that was split, in order; they have no address of their own."""
+        return [record for record in self._records(list(self.get(job_id).shards)) if record]
 
     def blob(self, job_id: str, name: str) -> bytes:
         """The image, the result or an artifact. Raises JobNotFinished, ArtifactNotFound."""
@@ -160,21 +214,36 @@ class JobStore:
         answer = self._scripts.run("claim", job_id, worker, secrets.token_hex(8))
         if answer[0] != b"claimed":
             return cast(Refusal, answer[0].decode())
-        _, attempt, payload, correlation, image, checkpoint = answer
-        return Claim(job_id, int(attempt), payload.decode(), correlation.decode(), image or b"", checkpoint)
+        _, attempt, kind, payload, correlation, image, checkpoint, parts = answer
+        return Claim(
+            job_id,
+            int(attempt),
+            kind.decode(),
+            payload.decode(),
+            correlation.decode(),
+            image or b"",
+            checkpoint,
+            tuple(parts),
+        )
 
     def beat(self, job_id: str, attempt: int, done: int, total: int, checkpoint: bytes | None = None) -> Verdict:
         """Renews the lease and keeps the checkpoint; anything but "ok" means: stop, the job is not yours any more."""
         news = () if checkpoint is None else (checkpoint,)
         return cast(Verdict, self._scripts.run("beat", job_id, attempt, done, total, *news).decode())
 
-    def finish(self, job_id: str, attempt: int, result: bytes, artifacts: Mapping[str, bytes]) -> bool:
-        """True: the job has succeeded with exactly this. False: another attempt holds it; nothing was changed."""
+    def finish(
+        self, job_id: str, attempt: int, result: bytes, artifacts: Mapping[str, bytes], tally: Mapping[str, int] = _NONE
+    ) -> bool:
+        """True: the job has succeeded with exactly this. False: another attempt holds it; nothing was changed.
+
+        `tally` is added to the statistics; its `samples` are all of the job's.
+        """
         bad = [name for name in artifacts if not _BLOB.fullmatch(name) or name in _RESERVED]
         if bad:
             raise ValueError(f"not names of artifacts: {bad}")
         parts = [part for pair in artifacts.items() for part in pair]
-        return bool(self._scripts.run("finish", job_id, attempt, "result", result, *parts) == b"ok")
+        news = json.dumps(dict(tally))
+        return bool(self._scripts.run("finish", job_id, attempt, news, "result", result, *parts) == b"ok")
 
     def fail(self, job_id: str, attempt: int, problem: Problem) -> bool:
         """True: the job has failed with this problem. False: another attempt holds it; nothing was changed."""
@@ -185,18 +254,42 @@ class JobStore:
         news = () if checkpoint is None else (checkpoint,)
         return bool(self._scripts.run("handback", job_id, attempt, *news) == b"ok")
 
+    def split(self, job_id: str, attempt: int, checkpoint: bytes, orders: Sequence[ShardOrder]) -> list[str] | None:
+        """The job waits for these shards, without a worker, and is queued again when the last has delivered.
+
+        The ids to be sent; None if another attempt holds the job: nothing was changed. A shard that fails fails all.
+        """
+        parts = [part for order in orders for part in (secrets.token_hex(16), *order)]
+        shards = self._scripts.run("split", job_id, attempt, checkpoint, *parts)
+        return [shard.decode() for shard in shards] or None
+
+    def deliver(self, shard_id: str, attempt: int, counts: bytes) -> list[str] | None:
+        """These are the counts of the shard. The ids to be sent: its job's, if it was the last one, else none; None if
+        another attempt holds the shard: nothing was changed."""
+        outcome, *ready = self._scripts.run("deliver", shard_id, attempt, counts)
+        return [job_id.decode() for job_id in ready] if outcome == b"ok" else None
+
     # What the supervisor does
 
     def reconcile(self, most: int = 100) -> list[str]:
         """Ends or requeues what time has run out for; the ids returned are to be sent again."""
         return [job_id.decode() for job_id in self._scripts.run("reconcile", most)]
 
-    def announce(self, worker: str, cards: str) -> None:
-        """This worker is there and has these models (a JSON list of model cards)."""
+    def announce(self, worker: str, cards: str, code: str = "") -> None:
+        """This worker is there, has these models (a JSON list of model cards) and computes with this code."""
+        news = f'{{"code": {json.dumps(code)}, "models": {cards}}}'
         with store_errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.set(f"surety:worker:{worker}", cards, px=_SEEN_MS)
+            pipe.set(f"surety:worker:{worker}", news, px=_SEEN_MS)
             pipe.sadd("surety:workers", worker)
             pipe.execute()
+
+    def publish(self, key: PublicKey) -> None:
+        """Certificates of this service may be signed with this key. It stays known when its worker is gone."""
+        with store_errors():
+            seconds, micros = self._redis.time()
+            seen = datetime.fromtimestamp(seconds + micros / 1e6, UTC)
+            known = KnownKey(**key.model_dump(), first_seen=seen)
+            self._redis.hsetnx("surety:signers", key.key_id, known.model_dump_json())
 
     def retire(self, worker: str) -> None:
         """This worker is gone, without waiting for its announcement to run out."""
@@ -211,8 +304,18 @@ class JobStore:
 
     def models(self) -> tuple[ModelCard, ...]:
         """The models of all workers announced of late, by name."""
-        cards = {card.name: card for text in self._announced().values() for card in _CARDS.validate_json(text)}
+        cards = {card.name: card for news in self._announced().values() for card in news.models}
         return tuple(cards[name] for name in sorted(cards))
+
+    def codes(self) -> set[str]:
+        """The digests of the code that the workers announced of late compute with."""
+        return {news.code for news in self._announced().values()}
+
+    def public_keys(self) -> list[KnownKey]:
+        """The keys that workers of this service sign or signed with, the first seen first."""
+        with store_errors():
+            found = cast(dict[bytes, bytes], self._redis.hgetall("surety:signers"))
+        return sorted(map(KnownKey.model_validate_json, found.values()), key=lambda key: (key.first_seen, key.key_id))
 
     def unfinished(self) -> int:
         """Queued and running jobs."""
@@ -222,7 +325,8 @@ class JobStore:
     def stats(self) -> dict[str, int]:
         """Counts since the store was made; what never happened is not in it.
 
-        created, succeeded, failed, cancelled, fenced, leases_expired, resent, handed_back.
+        created, reused, split, succeeded, failed, cancelled, fenced, leases_expired, resent, handed_back, samples,
+        webhooks_sent, webhooks_failed, and what was certified: outcome_certified, outcome_vacuous, outcome_unproven.
         """
         with store_errors():
             counts = cast(dict[bytes, bytes], self._redis.hgetall("surety:stats"))
@@ -239,10 +343,10 @@ class JobStore:
             read_record(job_id, fields, now) if fields else None for job_id, fields in zip(ids, hashes, strict=True)
         ]
 
-    def _missing(self, job_id: str) -> JobExpired | JobNotFound:
+    def _missing(self, job_id: str, owner: str | None = None) -> JobExpired | JobNotFound:
         with store_errors():
-            expired = self._redis.exists(f"surety:gone:{job_id}")
-        if expired:
+            was = cast(bytes | None, self._redis.get(f"surety:gone:{job_id}"))
+        if was is not None and owner in (None, was.decode()):
             return JobExpired("The job's time is over, and its result was removed. Send the request again.")
         return JobNotFound("There is no job of this id, or it was deleted.")
 
@@ -267,14 +371,15 @@ class JobStore:
                 return
             offset += page
 
-    def _announced(self) -> dict[str, bytes]:
+    def _announced(self) -> dict[str, News]:
         with store_errors():
             names = sorted(cast(set[bytes], self._redis.smembers("surety:workers")))
             cards = self._redis.mget([b"surety:worker:" + name for name in names]) if names else []
             gone = [name for name, text in zip(names, cards, strict=True) if text is None]
             if gone:
                 self._redis.srem("surety:workers", *gone)
-        return {name.decode(): cast(bytes, text) for name, text in zip(names, cards, strict=True) if text is not None}
+        known = zip(names, cards, strict=True)
+        return {name.decode(): News.model_validate_json(cast(bytes, text)) for name, text in known if text is not None}
 
 
 def _place(cursor: str) -> tuple[int, str]:

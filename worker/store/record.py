@@ -11,9 +11,16 @@ from pydantic import BaseModel, ConfigDict
 from worker.contract.errors import Problem
 from worker.contract.job import FINISHED, Job, JobState, Progress
 
+# Blobs that are not artifacts: clients get the result at an address of its own, and the others never.
+HIDDEN = frozenset({"image", "result", "checkpoint"})
+
 
 class JobRecord(BaseModel):
-    """A job's record without the blobs. `attempt` is the fence; `returned` counts hand-backs among the attempts."""
+    """A job's record without the blobs. `attempt` is the fence; `returned` counts hand-backs and splits among
+    the attempts.
+
+    `source` is the job whose result this one took over, `told` counts the tries to reach the webhook.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,6 +35,11 @@ class JobRecord(BaseModel):
     digest: str
     payload: str
     names: tuple[str, ...]
+    shards: tuple[str, ...]
+    webhook: str
+    batch: str
+    source: str
+    told: int
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -41,7 +53,17 @@ class JobRecord(BaseModel):
     def finished(self) -> bool:
         return self.state in FINISHED
 
-    def job(self, links: dict[str, str]) -> Job:
+    @property
+    def links(self) -> dict[str, str]:
+        """Where the parts of the job are: artifacts appear when it has succeeded."""
+        base = f"/v1/jobs/{self.id}"
+        known = {"self": base, "result": f"{base}/result"}
+        known |= {"events": f"{base}/events", "cancel": f"{base}/cancel"} if not self.finished else {}
+        known |= {"batch": f"/v1/batches/{self.batch}"} if self.batch else {}
+        known |= {"source": f"/v1/jobs/{self.source}"} if self.source else {}
+        return known | {name: f"{base}/artifacts/{name}" for name in self.names if name not in HIDDEN}
+
+    def job(self) -> Job:
         """The part that clients see."""
         return Job(
             id=self.id,
@@ -53,7 +75,8 @@ class JobRecord(BaseModel):
             started_at=self.started_at,
             finished_at=self.finished_at,
             expires_at=self.expires_at,
-            links=links,
+            reused=bool(self.source),
+            links=self.links,
             error=self.error,
         )
 
@@ -64,6 +87,8 @@ def read_record(job_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> JobR
     created = _time(text, "created_at")
     if created is None:
         raise ValueError(f"the record of job {job_id} has no created_at")
+    if text["state"] == "waiting" or (text["state"] == "queued" and "shards" in text):
+        text["state"] = "running"  # its shards are computed, or wait to be merged: to a client it is one job that runs
     running = text["state"] == "running"
     return JobRecord(
         id=job_id,
@@ -77,6 +102,11 @@ def read_record(job_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> JobR
         digest=text["digest"],
         payload=text["payload"],
         names=tuple(text["names"].split()),
+        shards=tuple(text.get("shards", "").split()),
+        webhook=text["webhook"],
+        batch=text["batch"],
+        source=text["source"],
+        told=int(text.get("told", 0)),
         progress=_progress(text, now_ms),
         created_at=created,
         started_at=_time(text, "started_at"),

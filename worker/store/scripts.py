@@ -16,7 +16,10 @@ from worker.contract.errors import AttemptsExhausted, DeadlineExceeded, StoreUna
 from worker.contract.settings import Settings
 
 _LUA = Path(__file__).with_name("lua")
-_NAMES = ("create", "claim", "beat", "finish", "fail", "handback", "cancel", "delete", "reconcile")
+_NAMES = (
+    *("create", "claim", "beat", "finish", "fail", "handback", "cancel", "delete", "reconcile"),
+    *("split", "deliver", "admit", "tell"),
+)
 # Answers of a server that is there but cannot do it now: disk full, loading its data, a replica, a script that hangs.
 _UNABLE = ("MISCONF", "LOADING", "READONLY", "BUSY", "OOM", "NOREPLICAS")
 

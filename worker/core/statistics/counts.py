@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 
 import numpy as np
@@ -70,6 +71,11 @@ class Counts:
         return digest.hexdigest()
 
     def to_bytes(self) -> bytes:
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        """Kept: of the segments of a run only the last changes from one checkpoint to the next."""
         buffer = io.BytesIO()
         totals = np.array([self.samples, self.degenerate], dtype=np.int64)
         extra = {f"tally.{name}": tally for name, tally in self.tallies.items()}

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- ARGV: rules, id, attempt, done, total, and a checkpoint if there is a new one
+-- ARGV: rules, id, attempt, done, total (0 while the attempt does not know), and a checkpoint if there is a new one
 local id, attempt = ARGV[2], ARGV[3]
 local key = job_key(id)
 local now = redis.call('HMGET', key, 'state', 'attempt')
@@ -9,7 +9,8 @@ if now[1] == 'failed' and NOW >= number(id, 'deadline') then return 'deadline' e
 if now[1] ~= 'running' then return 'lost' end
 if NOW >= number(id, 'deadline') then return lapse(id) end
 local lease = NOW + RULES.lease
-redis.call('HSET', key, 'lease_until', lease, 'beat_at', NOW, 'done', ARGV[4], 'total', ARGV[5])
-redis.call('ZADD', ACTIVE, math.min(lease, number(id, 'deadline')), id)
+redis.call('HSET', key, 'lease_until', lease, 'beat_at', NOW)
+if ARGV[5] ~= '0' then note(id, ARGV[4], ARGV[5]) end
+redis.call('ZADD', active(id), math.min(lease, number(id, 'deadline')), id)
 if ARGV[6] then redis.call('SET', blob_key(id, 'checkpoint'), ARGV[6]) end
 return 'ok'

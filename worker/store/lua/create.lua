@@ -1,19 +1,49 @@
 #!lua
--- ARGV: rules, id, kind, payload, digest, idempotency hash or '', correlation id, owner, total, image
--- The only script that is refused at maxmemory: what was accepted can always be ended.
-local id, idem = ARGV[2], ARGV[6]
-if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end -- the same call, sent again by the client library
+-- ARGV: rules, kind, payload, idempotency hash or '', its digest, correlation id, owner, total, webhook or '', batch or '',
+-- then for every job its id, digest, source (a job whose result it may take over, or '') and image.
+-- The only script that is refused at maxmemory: what was accepted can always be ended. All jobs are made, or none.
+local idem, batch = ARGV[4], ARGV[10]
+local known = batch ~= '' and batch or ARGV[11]
+if redis.call('EXISTS', job_key(ARGV[11])) == 1 then return {'created', known} end -- the same call, sent again by the client library
 if idem ~= '' then
   local old = redis.call('HMGET', idem_key(idem), 'id', 'digest')
   if old[1] then return {old[2] == ARGV[5] and 'same' or 'conflict', old[1]} end
 end
-if redis.call('ZCARD', ACTIVE) >= RULES.max_queue then return {'full', ''} end
-redis.call('HSET', job_key(id), 'kind', ARGV[3], 'payload', ARGV[4], 'digest', ARGV[5], 'idem', idem,
-  'correlation_id', ARGV[7], 'owner', ARGV[8], 'total', ARGV[9], 'done', 0, 'base', 0, 'state', 'queued', 'attempt', 0,
-  'returned', 0, 'sends', 0, 'created_at', NOW, 'names', 'image')
-redis.call('SET', blob_key(id, 'image'), ARGV[10])
-if idem ~= '' then redis.call('HSET', idem_key(idem), 'id', id, 'digest', ARGV[5]) end
-redis.call('ZADD', ACTIVE, NOW + RULES.resend, id)
-redis.call('ZADD', JOBS, NOW, id)
-count('created')
-return {'created', id}
+
+local function answers(source, digest)
+  local found = source ~= '' and redis.call('HMGET', job_key(source), 'state', 'digest', 'owner', 'kind') or {}
+  return found[1] == 'succeeded' and found[2] == digest and found[3] == ARGV[7] and found[4] == ARGV[2]
+end
+
+local waiting, ids = 0, {}
+for i = 11, #ARGV, 4 do
+  table.insert(ids, ARGV[i])
+  if not answers(ARGV[i + 2], ARGV[i + 1]) then waiting = waiting + 1 end
+end
+if waiting > 0 and redis.call('ZCARD', ACTIVE) + waiting > RULES.max_queue then return {'full', ''} end
+if batch ~= '' then
+  redis.call('HSET', batch_key(batch), 'owner', ARGV[7], 'created_at', NOW, 'open', #ids, 'idem', idem,
+    'jobs', table.concat(ids, ' '))
+end
+if idem ~= '' then redis.call('HSET', idem_key(idem), 'id', known, 'digest', ARGV[5]) end
+for i = 11, #ARGV, 4 do
+  local id, digest, source = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  -- A batch has one idempotency key for many jobs: it stays until the batch goes.
+  redis.call('HSET', job_key(id), 'kind', ARGV[2], 'payload', ARGV[3], 'digest', digest, 'idem', batch == '' and idem or '',
+    'correlation_id', ARGV[6], 'owner', ARGV[7], 'total', ARGV[8], 'done', 0, 'base', 0, 'state', 'queued', 'attempt', 0,
+    'returned', 0, 'sends', 0, 'created_at', NOW, 'names', 'image', 'webhook', ARGV[9], 'batch', batch, 'source', '')
+  redis.call('SET', blob_key(id, 'image'), ARGV[i + 3])
+  redis.call('ZADD', JOBS, NOW, id)
+  count('created')
+  if answers(source, digest) then
+    for name in string.gmatch(redis.call('HGET', job_key(source), 'names'), '%S+') do
+      redis.call('COPY', blob_key(source, name), blob_key(id, name))
+    end
+    redis.call('HSET', job_key(id), 'names', redis.call('HGET', job_key(source), 'names'), 'done', ARGV[8], 'source', source)
+    count('reused')
+    close(id, 'succeeded', nil)
+  else
+    redis.call('ZADD', ACTIVE, NOW + RULES.resend, id)
+  end
+end
+return {'created', known}
