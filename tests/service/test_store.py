@@ -435,6 +435,7 @@ def test_full_store_takes_nothing_and_lets_everything_end(
     with pytest.raises(StoreUnavailable, match="full"):
         create(store, idempotency_key="k")
     assert set(raw.keys()) == before and store.unfinished() == 6
+    assert store.get(running).state == "running" and len(store.jobs()[0]) == 6
     assert store.beat(running, 1, 1, 7, b"x") == "ok" and store.finish(running, 1, b"{}", {"map.npz": b"m"})
     assert store.fail(failed, 1, PROBLEM) and store.handback(returned, 1)
     store.cancel(cancelled)

@@ -97,7 +97,7 @@ class Desk(JobStore):
         """What is queued and running now, by Redis's clock."""
         with store_errors():
             ids = [job_id.decode() for job_id in cast(list[bytes], self._redis.zrange("surety:active", 0, -1))]
-            with self._redis.pipeline(transaction=True) as pipe:
+            with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
                 for job_id in ids:
                     pipe.hmget(f"surety:job:{job_id}", "state", "created_at")

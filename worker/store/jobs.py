@@ -333,7 +333,8 @@ class JobStore:
         return {name.decode(): int(value) for name, value in counts.items()}
 
     def _records(self, ids: list[str]) -> list[JobRecord | None]:
-        with store_errors(), self._redis.pipeline(transaction=True) as pipe:
+        # No transaction: at its memory limit Redis refuses even reads in one. Each record is read in one step anyway.
+        with store_errors(), self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
             for job_id in ids:
                 pipe.hgetall(f"surety:job:{job_id}")
