@@ -56,6 +56,8 @@ def test_demo_shows_the_certificate_writes_its_files_and_leaves_nothing_running(
 
 
 def test_ctrl_c_stops_everything_the_demo_started(environment: dict[str, str], tmp_path: Path) -> None:
+    # A shell that runs the tests in its background lets them ignore Ctrl-C, and would so their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command("demo", "--out", tmp_path / "out"), env=environment, stdout=subprocess.DEVNULL)
     wait_for(lambda: len(children(process.pid)) >= 4, 60, "the stack did not start")
     started = children(process.pid)
