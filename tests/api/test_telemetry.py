@@ -92,7 +92,7 @@ def test_metrics_are_the_store_s_counts(make_client: MakeClient, store: JobStore
     found = metrics(client)
     assert found["surety_store_up"] == found["surety_workers"] == 1
     assert (found["surety_jobs_queued"], found["surety_jobs_running"], found["surety_queue_limit"]) == (1, 1, 7)
-    assert 0 < found["surety_oldest_queued_seconds"] < 60
+    assert 0 <= found["surety_oldest_queued_seconds"] < 60  # rounded; test_desk.py has an older job
     events = {"created": 6, "succeeded": 2, "failed": 1, "cancelled": 1, "reused": 0, "fenced": 0, "leases_expired": 0}
     for event, many in events.items():
         assert found[f'surety_jobs_total{{event="{event}"}}'] == many, event
