@@ -38,13 +38,18 @@ class Weighted:
 
     def __call__(self, moves: Tensor, step: int) -> Tensor:
         noisy = self.image + moves[:, None] + self.noise(step)
-        images = noisy.flatten(0, 1)
-        images = images if images.requires_grad else images.requires_grad_()
-        logits = self.model(images)[:, self.target]
-        (values,) = torch.autograd.grad(logits.sum(), images, create_graph=moves.requires_grad)
-        shown = self.map.run(self.granularity(values)).reshape(*noisy.shape[:2], -1).mean(dim=1)
+        cells = self.granularity(sensitivity(self.model, noisy.flatten(0, 1), self.target))
+        shown = self.map.run(cells).reshape(*noisy.shape[:2], -1).mean(dim=1)
         worth: Tensor = (shown * self.weights).sum(dim=1)
         return worth
+
+
+def sensitivity(model: nn.Module, images: Tensor, target: int) -> Tensor:
+    """The gradient of the target's logit at each image, itself differentiable where `images` are."""
+    follow = images.requires_grad
+    images = images if follow else images.requires_grad_()
+    (values,) = torch.autograd.grad(model(images)[:, target].sum(), images, create_graph=follow)
+    return values
 
 
 def softened(model: nn.Module, beta: float) -> nn.Module:

@@ -18,6 +18,9 @@ from worker.service.provenance import code_digest, library_versions, service_ver
 REPOSITORY = Path(__file__).parent.parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
+# Kept with every unit: the digest of the code that computed it, which need not be the one that reports.
+MADE_WITH = "made_with"
+
 Arrays = Mapping[str, ndarray]
 Done = Mapping[str, Arrays]
 
@@ -57,6 +60,7 @@ def run(study: Study, state: Path, out: Path) -> Report:
     """Compute the units that `state` does not hold yet, then write `<name>.json`, `.md` and `.png` into `out`."""
     folder = _folder(study, state)
     done: dict[str, Arrays] = {}
+    codes: set[str] = set()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -70,12 +74,12 @@ def run(study: Study, state: Path, out: Path) -> Report:
             file = folder / f"{name}.npz"
             if not file.exists():
                 progress.update(task, description=f"{study.name}: {name}")
-                _keep(file, compute())
-            with np.load(file, allow_pickle=False) as kept:
-                done[name] = dict(kept)
+                _keep(file, {**compute(), MADE_WITH: np.array(code_digest())})
+            done[name], code = kept(file)
+            codes.add(code)
             progress.advance(task)
     report = study.report(done)
-    _write(study, report, out)
+    _write(study, report, sorted(codes), out)
     return report
 
 
@@ -91,15 +95,23 @@ def _folder(study: Study, state: Path) -> Path:
     return folder
 
 
+def kept(file: Path) -> tuple[Arrays, str]:
+    """A unit as it was computed, and the digest of the code that computed it."""
+    with np.load(file, allow_pickle=False) as found:
+        arrays = dict(found)
+    code = arrays.pop(MADE_WITH, None)
+    return arrays, "not recorded" if code is None else str(code)
+
+
 def _keep(file: Path, arrays: Arrays) -> None:
     part = file.with_suffix(".part.npz")
     np.savez_compressed(part, allow_pickle=False, **arrays)
     part.replace(file)
 
 
-def _write(study: Study, report: Report, out: Path) -> None:
+def _write(study: Study, report: Report, codes: list[str], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    made = {"service_version": service_version(), "code_digest": code_digest(), "libraries": library_versions()}
+    made = {"service_version": service_version(), "code_digests": codes, "libraries": library_versions()}
     document = {"study": study.name, "settings": study.settings, "made_with": made, **report.numbers}
     (out / f"{study.name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (out / f"{study.name}.md").write_text(report.text.rstrip() + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor, nn
 
-from benchmarks.evidence.attack import maximise, on_sphere, softened
+from benchmarks.evidence.attack import maximise, on_sphere, sensitivity, softened
 from benchmarks.evidence.cosine_judge import cosine
 from benchmarks.evidence.cosine_plans import counted
 from worker.core.granularities.base import Granularity
@@ -39,11 +39,8 @@ class Turned:
 
     def __call__(self, moves: Tensor, step: int) -> Tensor:
         noisy = self.image + moves[:, None] + self.noise(step)
-        images = noisy.flatten(0, 1)
-        images = images if images.requires_grad else images.requires_grad_()
-        logits = self.model(images)[:, self.target]
-        (values,) = torch.autograd.grad(logits.sum(), images, create_graph=moves.requires_grad)
-        shown = torch.nn.functional.normalize(self.granularity(values), dim=1)
+        cells = self.granularity(sensitivity(self.model, noisy.flatten(0, 1), self.target))
+        shown = torch.nn.functional.normalize(cells, dim=1)
         means = shown.reshape(*noisy.shape[:2], -1).mean(dim=1)
         return 1.0 - torch.nn.functional.cosine_similarity(means, self.observed, dim=1)
 

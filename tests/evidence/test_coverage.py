@@ -24,6 +24,7 @@ from worker.core.bounds.base import Bounds
 from worker.core.certificates import CERTIFICATES
 from worker.core.noises import NOISES
 from worker.core.noises.gaussian import Gaussian, Params
+from worker.service.provenance import code_digest
 
 # The counter-example is stated for the ball.
 BALL_ONLY = ("disjoint", "gaussian")
@@ -68,8 +69,10 @@ def test_a_run_that_was_cut_off_goes_on(study: Study, folder: Path, tmp_path: Pa
     run(replace(study, units=units), folder / "state", tmp_path)
     written = (folder / "out" / "coverage.md").read_bytes()
     assert (tmp_path / "coverage.md").read_bytes() == written
+    document = json.loads((tmp_path / "coverage.json").read_text())
+    assert document["made_with"]["code_digests"] == [code_digest()]
     with np.load(kept) as again:
-        assert set(again.files) == {"claimed", "true", "broken"} and kept.stat().st_size == len(before)
+        assert set(again.files) == {"claimed", "true", "broken", "made_with"} and kept.stat().st_size == len(before)
 
 
 def test_fresh_runs_scatter_about_the_worst_move() -> None:
