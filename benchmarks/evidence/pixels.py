@@ -46,7 +46,7 @@ class Place(NamedTuple):
 FULL = {
     "pneumonia": Place(pneumonia, "float32", (Share(12, 2048, CHEAP), Share(12, 512, COSTLY))),
     "digits": Place(digits, "float32", (Share(10, 2048, CHEAP), Share(10, 512, COSTLY))),
-    "imagenet": Place(imagenet, "bfloat16", (Share(4, 512, CHEAP), Share(2, 128, COSTLY))),
+    "imagenet": Place(imagenet, "bfloat16", (Share(3, 512, CHEAP), Share(1, 128, COSTLY))),
 }
 SMALL = {
     "pneumonia": Place(pneumonia, "float32", (Share(1, 256, CHEAP),)),
