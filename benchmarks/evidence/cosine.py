@@ -31,8 +31,8 @@ class Place(NamedTuple):
 
 # What ends within 30 minutes on two cores, most of it for judging.
 FULL = {
-    "pneumonia": Place(pneumonia, 8, Question(0.25, (0.03, 0.1, 0.25), 8192, "float32"), Effort(20, 48, 1024, 10.0)),
-    "imagenet": Place(imagenet, 3, Question(0.2, (0.01, 0.03, 0.1), 1024, "bfloat16"), Effort(8, 6, 48, 0.3)),
+    "pneumonia": Place(pneumonia, 6, Question(0.25, (0.03, 0.1, 0.25), 8192, "float32"), Effort(20, 48, 1024, 10.0)),
+    "imagenet": Place(imagenet, 2, Question(0.2, (0.01, 0.03, 0.1), 1024, "bfloat16"), Effort(8, 6, 48, 0.3)),
 }
 SMALL = {"pneumonia": Place(pneumonia, 1, Question(0.25, (0.03, 0.25), 512, "float32"), Effort(3, 8, 64, 10.0))}
 

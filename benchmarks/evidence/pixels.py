@@ -44,9 +44,9 @@ class Place(NamedTuple):
 
 # What ends within 45 minutes on two cores: a sample of the costly ones is 16 gradients, or 50 to 65 forward passes.
 FULL = {
-    "pneumonia": Place(pneumonia, "float32", (Share(12, 2048, CHEAP), Share(12, 512, COSTLY))),
+    "pneumonia": Place(pneumonia, "float32", (Share(8, 2048, CHEAP), Share(8, 512, COSTLY))),
     "digits": Place(digits, "float32", (Share(10, 2048, CHEAP), Share(10, 512, COSTLY))),
-    "imagenet": Place(imagenet, "bfloat16", (Share(3, 512, CHEAP), Share(1, 128, COSTLY))),
+    "imagenet": Place(imagenet, "bfloat16", (Share(2, 512, CHEAP), Share(1, 128, COSTLY))),
 }
 SMALL = {
     "pneumonia": Place(pneumonia, "float32", (Share(1, 256, CHEAP),)),
