@@ -10,7 +10,7 @@ from benchmarks.evidence.study import REPOSITORY, Missing, run
 from worker.contract.settings import Settings
 from worker.service.device import prepare
 
-NAMES = ("coverage", "imagenet", "pixels", "cosine", "attacks")
+NAMES = ("coverage", "imagenet", "pixels", "cosine", "attacks", "bounds")
 
 
 def main(arguments: list[str]) -> int:

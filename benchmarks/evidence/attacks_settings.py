@@ -45,8 +45,7 @@ SMALL_IMAGE, PHOTOGRAPH = Sizes(8, 32, 512, 1024, 8), Sizes(5, 4, 96, 256, 6)
 FILMS, DIGITS = (0.03, 0.06, 0.1, 0.14, 0.2), (0.03, 0.06, 0.1, 0.14, 0.175, 0.2, 0.25)
 FULL = (
     Run("pneumonia", 12, 0.25, FILMS, 4096, 8192, SMALL_IMAGE),
-    Run("digits", 32, 0.25, DIGITS, 4096, 8192, SMALL_IMAGE),
-    Run("digits", 32, 0.15, DIGITS, 4096, 8192, SMALL_IMAGE),
+    *(Run("digits", 20, sigma, DIGITS, 4096, 8192, SMALL_IMAGE) for sigma in (0.25, 0.15, 0.2, 0.1)),
     Run("squeezenet", 2, 0.25, (0.03, 0.06, 0.1), 1024, 1024, PHOTOGRAPH, 16, "bfloat16", 100),
 )
 QUICK = (
