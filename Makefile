@@ -53,10 +53,10 @@ catalogue: $(STAMP) ## write app/catalogue.json from the registries
 	@$(BIN)/python -m worker.catalogue
 
 # QUICK=1 makes a small form under out/. What was computed is kept there too, so that a run can be interrupted and resumed.
-evidence-coverage evidence-imagenet evidence-pixels evidence-cosine evidence-attacks: evidence-%: $(STAMP)
+evidence-coverage evidence-imagenet evidence-pixels evidence-cosine evidence-attacks evidence-bounds: evidence-%: $(STAMP)
 	@$(BIN)/python -m benchmarks.evidence $*
 
-evidence: evidence-coverage evidence-imagenet evidence-pixels evidence-cosine evidence-attacks ## measure what is claimed, into docs/evidence (hours; one by one: evidence-coverage, ...)
+evidence: evidence-coverage evidence-imagenet evidence-pixels evidence-cosine evidence-attacks evidence-bounds ## measure what is claimed, into docs/evidence (hours; one by one: evidence-coverage, ...)
 
 bench: $(STAMP) ## samples per second beside a bare loop (and Captum, if installed), and memory over samples
 	@$(BIN)/python -m benchmarks.speed
@@ -65,6 +65,13 @@ bench: $(STAMP) ## samples per second beside a bare loop (and Captum, if install
 # SEED=1 repeats a run's random faults; QUICK=1 makes a small form under out/.
 chaos: $(STAMP) ## kill, freeze and fill the running service; what became of its jobs, into docs/evidence (ten minutes)
 	@SEED=$(SEED) $(BIN)/python -m benchmarks.chaos
+
+# SEED=1 repeats a run's requests; QUICK=1 makes small forms under out/.
+load: $(STAMP) ## 1,000 mixed requests from 32 clients, then 2,000 jobs on one worker, into docs/evidence (twelve minutes)
+	@SEED=$(SEED) $(BIN)/python -m benchmarks.load
+
+scaling: $(STAMP) ## one against two workers, the queue alone, the bytes of a job, into docs/evidence (five minutes)
+	@$(BIN)/python -m benchmarks.load scaling
 
 train-digits: $(STAMP) ## train the digits model again from scikit-learn's bundled data (two minutes)
 	@$(BIN)/python -m models.training.digits --force
@@ -92,4 +99,4 @@ clean: ## remove .venv, caches and outputs
 	@rm -rf .venv out var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .PHONY: help install demo serve doctor test check format catalogue evidence evidence-coverage evidence-imagenet evidence-pixels \
-  evidence-cosine evidence-attacks bench chaos train-digits lock fuzz audit sbom clean
+  evidence-cosine evidence-attacks evidence-bounds bench chaos load scaling train-digits lock fuzz audit sbom clean

@@ -1,4 +1,4 @@
-"""The real service for the harness: a Redis with AOF, workers and the API, each a process that can be killed alone.
+"""The real service for a harness: a Redis with AOF, workers and the API, each a process that can be killed alone.
 
 Nothing here heals by itself but what the product heals: a killed worker, API or Redis stays away until it is told.
 """
@@ -29,14 +29,18 @@ from worker.store.record import JobRecord
 LEASE = 1.5
 PAUSE = 0.1
 WORKERS = 2
+API = "benchmarks.chaos.api:create_app"
 
 
 class Service:
-    """`with Service(folder, binary) as service:`; on leaving everything has ended. `binary` is the Redis server's."""
+    """`with Service(folder, binary) as service:`; on leaving everything has ended. `binary` is the Redis server's,
+    `api` makes the application, and `fields` are settings that shall be others than those for faults."""
 
-    def __init__(self, folder: Path, binary: str) -> None:
+    def __init__(self, folder: Path, binary: str, *, workers: int = WORKERS, api: str = API, **fields: object) -> None:
         self.folder = folder
         self._binary = binary
+        self._count = workers
+        self._application = api
         self._settings = Settings(redis_url=None, state_dir=folder / "state")
         self.server = RedisServer(self._settings)
         self.settings = self._settings.model_copy(
@@ -52,6 +56,7 @@ class Service:
                 "max_queue": 1000,
                 "threads": 1,
             }
+            | fields
         )
         self.url = f"http://{LOOPBACK}:{free_port(LOOPBACK)}"
         self.workers: list[Popen[bytes]] = []
@@ -92,7 +97,7 @@ class Service:
             launch.end(process, 12.0)
         program = ["worker.cli", "worker"] if reconciler else ["benchmarks.chaos.unreconciled"]
         self.settings = self.settings.model_copy(update=fields)
-        self.workers = [self._spawn(program) for _ in range(WORKERS)]
+        self.workers = [self._spawn(program) for _ in range(self._count)]
 
     def replace_worker(self, dead: Popen[bytes]) -> None:
         """Another one in the place of one that has ended, as a service manager would."""
@@ -101,7 +106,7 @@ class Service:
 
     def start_api(self) -> None:
         port = self.url.rpartition(":")[2]
-        program = ["uvicorn", "--factory", "benchmarks.chaos.api:create_app", "--host", LOOPBACK, "--port", port]
+        program = ["uvicorn", "--factory", self._application, "--host", LOOPBACK, "--port", port]
         self.api = self._spawn([*program, "--log-level", "warning"])
 
     def heal(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -54,6 +55,10 @@ def start_process(**_: Any) -> None:
         kernel()  # now, so that the first job does not wait for the imports
     except Exception:  # noqa: BLE001 - ending here would mean restarts for ever; each job says what is wrong
         _log.exception("the kernel %s cannot be loaded", settings.kernel)
+    # What is imported now stays. Left out of collections it makes them cheap, so that plots, which are rings of
+    # references, do not pile up for dozens of jobs.
+    gc.collect()
+    gc.freeze()
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]
