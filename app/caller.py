@@ -9,12 +9,13 @@ from starlette.concurrency import run_in_threadpool
 
 from app.access import Authenticated
 from app.state import Shared, State
+from worker.contract.audit import Asker
 from worker.contract.errors import RateLimited
 from worker.store.record import JobRecord
 
 
 class Caller(NamedTuple):
-    """`owner` is "" without a key. `who` is the owner, else the client's address.
+    """`owner` and `key`, its id, are "" without a key. `who` is the owner, else the client's address.
 
     `sees` is the owner whose jobs and batches the caller may see; None, for an admin: those of all.
     """
@@ -23,12 +24,17 @@ class Caller(NamedTuple):
     sees: str | None
     who: str
     request_id: str
+    key: str = ""
+
+    @property
+    def asker(self) -> Asker:
+        return Asker(self.owner, self.key, self.request_id)
 
 
 def _caller(request: Request, key: Authenticated) -> Caller:
     if key is not None:
         sees = None if key.may("admin") else key.owner
-        return Caller(key.owner, sees, f"owner {key.owner}", request.state.request_id)
+        return Caller(key.owner, sees, f"owner {key.owner}", request.state.request_id, key.id)
     address = request.client.host if request.client else "?"
     return Caller("", "", f"address {address}", request.state.request_id)
 

@@ -1,4 +1,4 @@
-"""From a request's body to image bytes, a spec and a webhook: multipart or JSON, nothing trusted."""
+"""From a request to image bytes, a spec and what is beside it: a form, JSON or a DICOM file, nothing trusted."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from typing import Any, NamedTuple
 from fastapi import Request
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, QueryParams, UploadFile
 
+from worker.contract.archive import Reference
 from worker.contract.errors import ImageMissing, InvalidSpec, MalformedRequest, UnsupportedMediaType
 from worker.contract.spec import ExplanationSpec
 
-FIELDS = {"image", "spec", "webhook"}
+BESIDE = ("spec", "webhook", "store")
+FIELDS = {"image", *BESIDE}
 # A spec has some fifty values, four deep. A body of the size of an image could hold millions, which fill the memory.
 MAX_VALUES, MAX_DEPTH = 10_000, 16
 
 
-class Posted(NamedTuple):
-    """What a client sent. `webhook` is a URL that nobody has checked."""
+_Sent = tuple[tuple[bytes | Reference, ...], dict[str, Any]]
 
-    images: tuple[bytes, ...]
+
+class Posted(NamedTuple):
+    """What a client sent. Nobody has checked the URL `webhook`, nor whether there are the archives that are named."""
+
+    images: tuple[bytes | Reference, ...]
     spec: ExplanationSpec
     webhook: str | None
+    store: str | None
     several: bool
 
     def pointer(self, number: int) -> str:
@@ -42,24 +48,29 @@ async def read(request: Request, most_images: int | None = None) -> Posted:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        images, spec, webhook = await _multipart(request, most_images)
+        images, beside = await _multipart(request, most_images)
     elif kind == "application/json":
-        images, spec, webhook = await run_in_threadpool(_json, await request.body(), most_images)
+        images, beside = await run_in_threadpool(_json, await request.body(), most_images)
+    elif kind == "application/dicom" and most_images is None:
+        images, beside = (await request.body(),), _parameters(request.query_params)
     else:
-        raise UnsupportedMediaType("Send multipart/form-data with a file `image`, or application/json.")
-    return Posted(images, parse_spec(spec), _url(webhook), most_images is not None)
+        raise UnsupportedMediaType(
+            "Send multipart/form-data with a file `image`, application/json, or one file as application/dicom."
+        )
+    webhook, store = _named(beside, "webhook", "url"), _named(beside, "store", "archive")
+    return Posted(images, parse_spec(beside.get("spec", {})), webhook, store, most_images is not None)
 
 
-async def _multipart(request: Request, most_images: int | None) -> tuple[tuple[bytes, ...], Any, Any]:
+async def _multipart(request: Request, most_images: int | None) -> _Sent:
     try:
-        # A spec or a webhook may come as a file, too.
-        async with request.form(max_files=(most_images or 1) + 2, max_fields=len(FIELDS)) as form:
+        # What is beside the image may come as a file, too.
+        async with request.form(max_files=(most_images or 1) + len(BESIDE), max_fields=len(FIELDS)) as form:
             return await _fields(form, most_images)
     except UnicodeError:
         raise MalformedRequest("The form cannot be read in the charset that its content type names.") from None
 
 
-async def _fields(form: FormData, most_images: int | None) -> tuple[tuple[bytes, ...], Any, Any]:
+async def _fields(form: FormData, most_images: int | None) -> _Sent:
     _only_known(form.keys())
     for name in FIELDS if most_images is None else FIELDS - {"image"}:
         if len(form.getlist(name)) > 1:
@@ -75,18 +86,28 @@ async def _fields(form: FormData, most_images: int | None) -> tuple[tuple[bytes,
         if not isinstance(image, UploadFile):
             raise ImageMissing("`image` came as text; with curl, mind the @: -F image=@picture.png", pointer="/image")
         read.append(await image.read())
-    texts = [form.get("spec", "{}"), form.get("webhook", "null")]
-    spec, webhook = [await text.read() if isinstance(text, UploadFile) else str(text) for text in texts]
-    return tuple(read), parse_json(spec, "/spec"), parse_json(webhook, "/webhook")
+    beside = {}
+    for name in BESIDE:
+        if (text := form.get(name)) is not None:
+            beside[name] = parse_json(await text.read() if isinstance(text, UploadFile) else str(text), f"/{name}")
+    return tuple(read), beside
 
 
-def _json(body: bytes, most_images: int | None) -> tuple[tuple[bytes, ...], Any, Any]:
+def _parameters(query: QueryParams) -> dict[str, Any]:
+    """What is beside an image that is the body itself."""
+    for name in BESIDE:
+        if len(query.getlist(name)) > 1:
+            raise MalformedRequest(f"The address has `{name}` more than once.", pointer=f"/{name}")
+    return {name: parse_json(query[name], f"/{name}") for name in BESIDE if name in query}
+
+
+def _json(body: bytes, most_images: int | None) -> _Sent:
     document = parse_json(body, "")
     if not isinstance(document, dict):
         raise MalformedRequest('The body must be an object: {"image": {"base64": ...}, "spec": {...}}.')
     _only_known(document)
     image = document.get("image")
-    images: tuple[bytes, ...]
+    images: tuple[bytes | Reference, ...]
     if most_images is None:
         images = (_decoded(image, "/image"),)
     elif isinstance(image, list) and image:
@@ -94,12 +115,17 @@ def _json(body: bytes, most_images: int | None) -> tuple[tuple[bytes, ...], Any,
         images = tuple(_decoded(one, f"/image/{number}") for number, one in enumerate(image))
     else:
         raise ImageMissing('Send the images as {"image": [{"base64": "..."}, ...]}.', pointer="/image")
-    return images, document.get("spec", {}), document.get("webhook")
+    return images, document
 
 
-def _decoded(image: Any, pointer: str) -> bytes:
+def _decoded(image: Any, pointer: str) -> bytes | Reference:
+    if isinstance(image, dict) and "archive" in image:
+        return _reference(image, pointer)
     if not isinstance(image, dict) or not isinstance(image.get("base64"), str):
-        raise ImageMissing('Send the image as {"image": {"base64": "..."}}.', pointer=pointer)
+        raise ImageMissing(
+            'Send the image as {"base64": "..."}, or name it: {"archive": "...", "study": "...", ...}.',
+            pointer=pointer,
+        )
     _only_known(image, {"base64"}, pointer)
     try:
         return base64.b64decode(image["base64"], validate=True)
@@ -112,13 +138,28 @@ def _not_more(images: Sequence[Any], most: int | None) -> None:
         raise MalformedRequest(f"These are {len(images)} images; send at most {most}.", pointer="/image")
 
 
-def _url(webhook: Any) -> str | None:
-    if webhook is None:
+def _reference(image: dict[str, Any], pointer: str) -> Reference:
+    _only_known(image, set(Reference.model_fields), pointer)
+    try:
+        return Reference.model_validate(image)
+    except ValidationError as error:
+        at = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+        raise MalformedRequest(
+            "Name an image by `archive`, `study`, `series` and `instance`: the operator's name for the archive, and "
+            "three UIDs. `instance` may be left out, and `series` with it, where there is only one image.",
+            pointer=pointer + "".join(map(_token, at)),
+        ) from None
+
+
+def _named(beside: dict[str, Any], field: str, name: str) -> str | None:
+    """The text `name` of the object in this field, None where there is no such field."""
+    said = beside.get(field)
+    if said is None:
         return None
-    if not isinstance(webhook, dict) or not isinstance(webhook.get("url"), str):
-        raise MalformedRequest('Send the webhook as {"url": "https://..."}.', pointer="/webhook")
-    _only_known(webhook, {"url"}, "/webhook")
-    return str(webhook["url"])
+    if not isinstance(said, dict) or not isinstance(said.get(name), str):
+        raise MalformedRequest(f'Send `{field}` as {{"{name}": "..."}}.', pointer=f"/{field}")
+    _only_known(said, {name}, f"/{field}")
+    return str(said[name])
 
 
 def _only_known(names: Iterable[str], known: Set[str] = FIELDS, pointer: str = "") -> None:

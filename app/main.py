@@ -15,12 +15,13 @@ from app.body import BodyLimit
 from app.catalogue import Catalogue
 from app.described import add_request_id
 from app.metrics import Metrics
-from app.routes import batches, events, explanations, health, jobs, offers, public_keys, results, verifications
+from app.routes import batches, events, explanations, health, jobs, offers, page, public_keys, results, verifications
 from app.routes import metrics as exported
 from app.state import State
 from app.telemetry import Telemetry
 from app.watch import Watch
 from worker.contract import logs
+from worker.contract.archive import archives
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
 from worker.store.courier import Courier
@@ -44,7 +45,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         logs.set_up(settings.log)
     store = Desk(settings)
     metrics = Metrics(store, settings.max_queue)
-    state = State(settings, store, Keyring(settings), Courier(settings), Catalogue(), Watch(store), metrics)
+    known = frozenset(archives(settings))  # the names; where they are is for the workers
+    state = State(settings, store, Keyring(settings), Courier(settings), Catalogue(), Watch(store), metrics, known)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,6 +65,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(exported.router, responses=problems.RESPONSES, dependencies=[access.Admin])
     for module in (health, public_keys):  # open: they say nothing about anybody's images
         app.include_router(module.router, responses=problems.RESPONSES)
+    app.include_router(page.router)
+    app.mount("/page", page.FILES)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Telemetry, metrics=metrics)
     _describe(app)

@@ -76,3 +76,7 @@ class Metrics(Collector):
         for event in ("sent", "failed"):
             hooks.add_metric((event,), stats.get(f"webhooks_{event}", 0))
         yield hooks
+        stored = CounterMetricFamily("surety_stored", "Results that an archive took, or never will", labels=("event",))
+        stored.add_metric(("stored",), stats.get("results_stored", 0))
+        stored.add_metric(("failed",), stats.get("results_not_stored", 0))
+        yield stored

@@ -27,6 +27,7 @@ class State:
     catalogue: Catalogue
     watch: Watch
     metrics: Metrics
+    archives: frozenset[str]
 
 
 def _state(request: Request) -> State:

@@ -10,12 +10,13 @@ from typing import NamedTuple
 from app.caller import Caller
 from app.intake import Posted
 from app.state import State
-from worker.contract.errors import ImageError, JobError
-from worker.contract.image import inspect
+from worker.contract.archive import Reference
+from worker.contract.errors import ImageError, ImageFormat, JobError, UnknownArchive
+from worker.contract.image import check_frame, inspect
 from worker.contract.model import ModelCard
 from worker.contract.webhook import destination
 from worker.store.desk import BatchRecord
-from worker.store.jobs import Item, Order
+from worker.store.orders import Item, Order
 from worker.store.record import JobRecord
 
 KIND = "explanation"
@@ -43,6 +44,9 @@ def one(shared: State, posted: Posted, caller: Caller, wishes: Wishes) -> JobRec
         total=order.total,
         webhook=order.webhook,
         source=item.source,
+        key=order.key,
+        model=order.model,
+        archive=order.archive,
     )
     record = shared.store.get(made.id)
     if made.fresh:
@@ -64,25 +68,58 @@ def _prepare(shared: State, posted: Posted, caller: Caller, wishes: Wishes) -> t
     settings, spec = shared.settings, posted.spec
     webhook = destination(posted.webhook, settings).url if posted.webhook is not None else ""
     for number, image in enumerate(posted.images):
-        try:
-            inspect(image, settings.max_pixels)
-        except ImageError as error:
-            raise type(error)(error.detail, pointer=posted.pointer(number)) from None
+        _check(shared, image, posted, posted.pointer(number))
+    if posted.store is not None:
+        _known(shared, posted.store, "/store/archive")
     models = shared.catalogue.models(shared.store.models())
     shared.catalogue.check(spec, models, settings.max_samples)
     payload = spec.model_dump_json(by_alias=True)
     # Keys of different owners must not meet.
     key = None if wishes.idempotency_key is None else f"{caller.owner}\n{wishes.idempotency_key}"
-    order = Order(KIND, payload, spec.at_most, key, caller.request_id, caller.owner, webhook)
+    order = Order(
+        KIND,
+        payload,
+        spec.at_most,
+        key,
+        caller.request_id,
+        caller.owner,
+        webhook,
+        caller.key,
+        spec.model,
+        posted.store or "",
+    )
     # While workers are replaced, which of them would compute is not known; without one neither.
     codes = set() if wishes.fresh else shared.store.codes()
     code = codes.pop() if len(codes) == 1 else None
     items = []
     for image in posted.images:
-        digest = sha256(sha256(image).digest() + payload.encode()).hexdigest()
-        source = _computed(shared, caller.owner, digest, code, models[spec.model]) if code else ""
-        items.append(Item(digest, source, image))
+        # The only image of a study may be another one by now; an instance is what it was.
+        lasting = not isinstance(image, Reference) or image.instance is not None
+        blob = image.to_bytes() if isinstance(image, Reference) else image
+        digest = sha256(sha256(blob).digest() + payload.encode()).hexdigest()
+        source = _computed(shared, caller.owner, digest, code, models[spec.model]) if code and lasting else ""
+        items.append(Item(digest, source, blob))
     return order, items
+
+
+def _check(shared: State, image: bytes | Reference, posted: Posted, pointer: str) -> None:
+    """What a reference is to only a worker finds out."""
+    if isinstance(image, Reference):
+        _known(shared, image.archive, f"{pointer}/archive")
+        return
+    try:
+        check_frame(inspect(image, shared.settings.max_pixels), posted.spec.frame)
+    except ImageError as error:
+        raise type(error)(error.detail, pointer=pointer) from None
+    if posted.store is not None and image[128:132] != b"DICM":
+        detail = "Only results of a DICOM image can be stored in an archive. Send one, or leave `store` out."
+        raise ImageFormat(detail, pointer=pointer)
+
+
+def _known(shared: State, archive: str, pointer: str) -> None:
+    if archive not in shared.archives:
+        names = ", ".join(sorted(shared.archives)) or "none; its operator can name some (SURETY_ARCHIVES)"
+        raise UnknownArchive(f"There is no archive of this name. This service knows: {names}.", pointer=pointer)
 
 
 def _computed(shared: State, owner: str, digest: str, code: str, card: ModelCard) -> str:

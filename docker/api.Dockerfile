@@ -9,11 +9,12 @@ COPY app app
 COPY worker worker
 COPY models models
 # The API reads the catalogue and the job store; the science and the weights stay out of its image.
-RUN rm -r worker/core worker/service worker/verify worker/cli models/*/ \
+RUN rm -r worker/core worker/service worker/verify worker/dicom worker/cli models/*/ \
  && pip install --no-cache-dir --no-deps --no-build-isolation --target /packages .
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /packages /packages
+COPY docker/archives.yml /etc/surety/archives.yml
 ENV PYTHONPATH=/packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN for name in torch numpy scipy; do if python -c "import $name"; then echo "$name is in the API image"; exit 1; fi; done \
  && python -c "import app.main" \

@@ -13,7 +13,7 @@ from app import intake, submit
 from app.caller import Known, admit
 from app.described import LIMITED, headers
 from app.prefer import CacheControl, Key, wants_fresh
-from app.routes.explanations import BASE64, IMAGE, body
+from app.routes.explanations import BASE64, IMAGE, REFERENCE, body
 from app.state import Shared
 from worker.contract.job import Job
 from worker.store.desk import BatchRecord
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 MOST_IMAGES = 256
 SEVERAL: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": MOST_IMAGES}
-BODY = body("image", {**SEVERAL, "items": IMAGE}, {**SEVERAL, "items": BASE64})
+BODY = body("image", {**SEVERAL, "items": IMAGE}, {**SEVERAL, "items": {"oneOf": [BASE64, REFERENCE]}})
 DESCRIBED: dict[int | str, dict[str, Any]] = {
     202: {"description": "The batch.", "headers": headers("Location", "Retry-After", *LIMITED)}
 }
@@ -87,11 +87,11 @@ def get_batch(batch_id: str, response: Response, shared: Shared, caller: Known) 
 @router.post("/{batch_id}/cancel")
 def cancel_batch(batch_id: str, shared: Shared, caller: Known) -> Batch:
     """Stop all its jobs that have not finished. Cancelling again changes nothing."""
-    shared.store.cancel_batch(shared.store.batch(batch_id, caller.sees))
+    shared.store.cancel_batch(shared.store.batch(batch_id, caller.sees), caller.asker)
     return _shown(shared.store.batch(batch_id, caller.sees))
 
 
 @router.delete("/{batch_id}", status_code=204)
 def delete_batch(batch_id: str, shared: Shared, caller: Known) -> None:
     """Remove its jobs with their images and results, and the batch. 404 if there is none, also the second time."""
-    shared.store.delete_batch(shared.store.batch(batch_id, caller.sees))
+    shared.store.delete_batch(shared.store.batch(batch_id, caller.sees), caller.asker)

@@ -13,13 +13,21 @@ from app.described import LIMITED, headers
 from app.prefer import CacheControl, Key, Prefer, wait_seconds, wants_fresh
 from app.routes.results import result
 from app.state import Shared
+from worker.contract.archive import NAME
 from worker.contract.job import Job
 from worker.contract.result import Explanation
 
 router = APIRouter(prefix="/v1", tags=["explanations"])
 
-IMAGE = {"type": "string", "format": "binary", "description": "PNG, JPEG, TIFF or WebP"}
+IMAGE = {"type": "string", "format": "binary", "description": "PNG, JPEG, TIFF, WebP or DICOM"}
 BASE64 = {"type": "object", "required": ["base64"], "properties": {"base64": {"type": "string"}}}
+_UID = {"type": "string", "pattern": "^[0-9.]{1,64}$"}
+REFERENCE = {
+    "type": "object",
+    "required": ["archive", "study"],
+    "properties": {"archive": {"type": "string", "pattern": NAME}, "study": _UID, "series": _UID, "instance": _UID},
+    "description": "an image in an archive that the operator has named; `instance` needs `series`",
+}
 # What a request may say beside its images.
 BESIDE = {
     "spec": {"$ref": "#/components/schemas/ExplanationSpec"},
@@ -28,6 +36,12 @@ BESIDE = {
         "required": ["url"],
         "properties": {"url": {"type": "string", "format": "uri"}},
         "description": "told when a job ends (Standard Webhooks), if this service's settings allow its host",
+    },
+    "store": {
+        "type": "object",
+        "required": ["archive"],
+        "properties": {"archive": {"type": "string", "pattern": NAME}},
+        "description": "the archive in which the DICOM objects shall be stored, where the image is DICOM",
     },
 }
 
@@ -41,6 +55,20 @@ def body(field: str, in_form: dict[str, Any], in_json: dict[str, Any]) -> dict[s
     }
     return {"requestBody": {"required": True, "content": content}}
 
+
+# A DICOM file may be the whole body; then what is beside it is in the address, as JSON.
+BODY = body("image", IMAGE, {"oneOf": [BASE64, REFERENCE]})
+BODY["requestBody"]["content"]["application/dicom"] = {"schema": {"type": "string", "format": "binary"}}
+BODY["parameters"] = [
+    {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": "beside a body of application/dicom only; as JSON",
+        "content": {"application/json": {"schema": schema}},
+    }
+    for name, schema in BESIDE.items()
+]
 
 DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -57,7 +85,7 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {
     status_code=202,
     response_model=Job,
     responses=DESCRIBED,
-    openapi_extra=body("image", IMAGE, BASE64),
+    openapi_extra=BODY,
     dependencies=[AdmitOne],
 )
 async def create_explanation(
@@ -70,6 +98,9 @@ async def create_explanation(
     cache_control: CacheControl = None,
 ) -> Any:
     """Explain an image. Answers at once with the job; the result is at its `result` link when it has succeeded.
+
+    A DICOM file is shown as its own attributes say (rescaling, window, inversion, padding), and every step is written
+    in `provenance.preprocessing`; of several frames `spec.frame` names one.
 
     What was computed before for the same client, image, spec, model and code is not computed again: the job is finished
     at once, and says so in `reused`.

@@ -50,9 +50,9 @@ def get_job(record: Seen, response: Response) -> Job:
 
 
 @router.post("/{job_id}/cancel")
-def cancel_job(record: Seen, shared: Shared) -> Job:
+def cancel_job(record: Seen, shared: Shared, caller: Known) -> Job:
     """Stop the job, whether it is queued or running. Cancelling again changes nothing."""
-    shared.store.cancel(record.id)
+    shared.store.cancel(record.id, caller.asker)
     return shared.store.get(record.id).job()
 
 
@@ -65,4 +65,4 @@ def delete_job(job_id: str, shared: Shared, caller: Known) -> None:
         return
     except JobExpired:
         pass  # what is left of it says that it has expired
-    shared.store.delete(job_id)
+    shared.store.delete(job_id, caller.asker)

@@ -18,7 +18,12 @@ from worker.store.record import HIDDEN, JobRecord
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-MEDIA_TYPES = {"png": "image/png", "json": "application/json", "npz": "application/octet-stream"}
+MEDIA_TYPES = {
+    "png": "image/png",
+    "json": "application/json",
+    "npz": "application/octet-stream",
+    "dcm": "application/dicom",
+}
 KEPT: dict[int | str, dict[str, Any]] = {
     200: {"headers": headers("ETag")},
     304: {"description": "The client has these bytes: `If-None-Match` names their ETag.", "headers": headers("ETag")},

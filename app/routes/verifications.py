@@ -102,6 +102,7 @@ def _enqueue(shared: State, sent: Sent, caller: Caller, key: str | None) -> Job:
         idempotency_key=None if key is None else f"{caller.owner}\nverification\n{key}",
         correlation_id=caller.request_id,
         owner=caller.owner,
+        key=caller.key,
     )
     if made.fresh:
         shared.courier.send(made.id)

@@ -19,7 +19,8 @@ from tests.images.files import encode, smooth
 from worker.contract.errors import DegenerateMap
 from worker.contract.job import Job
 from worker.contract.model import ModelCard
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
+from worker.store.orders import Claim
 
 CODE = "0.1.0 abc"
 

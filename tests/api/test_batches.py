@@ -16,7 +16,8 @@ from tests.api.test_answers import ARTIFACTS, announce, made
 from tests.images.files import encode, smooth
 from worker.contract.job import Job
 from worker.contract.model import ModelCard
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
+from worker.store.orders import Claim
 
 IMAGES = [encode(smooth(8 + number, 8), "PNG") for number in range(3)]
 

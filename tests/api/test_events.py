@@ -17,7 +17,8 @@ from tests.api.problem import problem
 from tests.api.test_jobs import finished, queued
 from worker.contract.errors import StoreUnavailable
 from worker.contract.job import Job
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
+from worker.store.orders import Claim
 
 Event = dict[str, str]
 

@@ -21,7 +21,8 @@ from worker.contract.errors import DegenerateMap
 from worker.contract.job import Job
 from worker.contract.model import ModelCard
 from worker.contract.spec import ExplanationSpec
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
+from worker.store.orders import Claim
 
 FULL = {
     "model": "digits",
@@ -36,6 +37,7 @@ FULL = {
     "precision": "float32",
     "compare": "population",
     "plan": None,
+    "frame": None,
     "interval": {"name": "clopper_pearson", "allowed_failures": 2},
     "certificates": [{"name": "topk_overlap", "k": 0.1, "radii": [0.5]}, {"name": "pixel_status"}],
     "render": {"palette": "magma"},

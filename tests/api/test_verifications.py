@@ -11,7 +11,8 @@ from tests.api.conftest import PNG, Post
 from tests.api.problem import problem
 from worker.contract.signature import PublicKey, key_id
 from worker.contract.verification import VerificationOrder
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
+from worker.store.orders import Claim
 
 RAW = bytes(range(32))
 KEY = PublicKey(key_id=key_id(RAW), public_key="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", pem="PEM")

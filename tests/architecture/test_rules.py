@@ -74,7 +74,7 @@ def test_locks_hold_hashes_and_no_addresses() -> None:
 def test_dockerfiles_and_compose_are_sound() -> None:
     """hadolint on both files; the compose file through a compose client, where there is one."""
     files = [str(path) for path in sorted((REPOSITORY / "docker").glob("*.Dockerfile"))]
-    assert len(files) == 2
+    assert len(files) == 3
     done = subprocess.run(
         [str(Path(sys.executable).with_name("hadolint")), *files], capture_output=True, text=True, timeout=60
     )
@@ -91,7 +91,16 @@ def test_compose_file_is_valid() -> None:
             break
     else:
         missing("There is no compose client: docker-compose.yml was not checked.")
-    command = [*client, "-f", str(REPOSITORY / "docker-compose.yml"), "--profile", "gpu", "config"]
+    command = [
+        *client,
+        "-f",
+        str(REPOSITORY / "docker-compose.yml"),
+        "--profile",
+        "gpu",
+        "--profile",
+        "archive",
+        "config",
+    ]
     environment = {"SURETY_REDIS_PASSWORD": "x", "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr

@@ -167,7 +167,7 @@ def _polyglots() -> dict[str, File]:
         "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", FORMAT),
         "bmp": (encode(smooth(8, 8), "BMP"), FORMAT),
         "ico": (encode(smooth(16, 16), "ICO"), FORMAT),
-        "dicom": (bytes(128) + b"DICM" + bytes(64), FORMAT),
+        "dicom": (bytes(128) + b"DICM" + bytes(64), DAMAGED),
         "pickle": (b"\x80\x04\x95\x1b\0\0\0\0\0\0\0\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.", FORMAT),
         "numpy-with-objects": (
             b"\x93NUMPY\x01\0" + b"v\0{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",

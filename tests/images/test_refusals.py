@@ -90,7 +90,7 @@ def test_no_bytes() -> None:
 )
 def test_other_formats(data: bytes) -> None:
     error = refusal(data)
-    assert type(error) is ImageFormat and "PNG, JPEG, TIFF or WebP" in error.detail
+    assert type(error) is ImageFormat and "PNG, JPEG, TIFF, WebP or DICOM" in error.detail
 
 
 def test_dicom_is_named() -> None:

@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 from tests.images.files import MAX_PIXELS, encode, smooth
 from worker.contract.errors import ImagePixelFormat
 from worker.contract.model import ModelInput
-from worker.service.images import Decoded, decode, to_input
+from worker.service.images import Decoded, decode, to_input, whole
 
 
 def wanted(channels: int, height: int, width: int, resize: int | None = None) -> ModelInput:
@@ -62,7 +62,7 @@ def test_a_model_of_two_channels_takes_no_image_file() -> None:
 def test_scaling_is_that_of_torchvision(height: int, width: int, resize: int | None) -> None:
     """We cut first, which may differ by a fraction of a pixel."""
     y, x = torch.meshgrid(torch.linspace(0, 3, height), torch.linspace(0, 3, width), indexing="ij")
-    image = Decoded(torch.stack([y.sin(), x.cos(), (x + y).sin()]) / 2 + 0.5, [])
+    image = whole(torch.stack([y.sin(), x.cos(), (x + y).sin()]) / 2 + 0.5, [])
     side = 64
     reference = resize_then_crop(image.pixels, resize or side, side)
     pixels = to_input(image, wanted(3, side, side, resize)).pixels
@@ -74,7 +74,7 @@ def test_scaling_is_that_of_torchvision(height: int, width: int, resize: int | N
 def test_scaling_of_the_cut_is_the_antialiased_triangle_filter() -> None:
     """By hand: halving with a triangle of radius two weighs four neighbours 1 3 3 1."""
     row = torch.tensor([0.0, 0.2, 1.0, 0.4, 0.0, 0.6, 0.8, 0.1])
-    image = Decoded(row.expand(1, 8, 8).clone(), [])
+    image = whole(row.expand(1, 8, 8).clone(), [])
     pixels = to_input(image, wanted(1, 4, 4)).pixels
     weights = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
     for column in (1, 2):

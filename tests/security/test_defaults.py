@@ -20,7 +20,7 @@ from worker.contract.settings import Settings
 from worker.service.server import RedisServer
 from worker.store.courier import Courier, make_celery
 from worker.store.desk import Desk
-from worker.store.jobs import Claim
+from worker.store.orders import Claim
 
 SOURCES = [path for folder in ("app", "worker", "models") for path in sorted((REPOSITORY / folder).rglob("*.py"))]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
@@ -120,7 +120,8 @@ def test_a_container_has_little_power(name: str) -> None:
 
 def test_what_is_published_without_keys_is_published_on_loopback() -> None:
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
-    assert ports == ["127.0.0.1:${SURETY_PORT:-8000}:8000"] and "ports" not in COMPOSE["services"]["redis"]
+    assert ports == ["127.0.0.1:${SURETY_PORT:-8000}:8000", "127.0.0.1:${SURETY_ORTHANC_PORT:-8042}:8042"]
+    assert "ports" not in COMPOSE["services"]["redis"]
     assert COMPOSE["services"]["api"]["environment"]["SURETY_ALLOW_ANONYMOUS"] == "${SURETY_ALLOW_ANONYMOUS:-true}"
 
 

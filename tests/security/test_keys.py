@@ -15,8 +15,9 @@ from tests.api.conftest import PNG, MakeClient
 from tests.api.problem import problem
 from worker.contract.settings import Settings
 from worker.store import keys
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
 from worker.store.keys import ApiKey, Keyring, Scope
+from worker.store.orders import Claim
 
 OPEN = {"/health/live", "/health/ready", "/v1/keys", "/v1/keys/{key_id}"}
 UNKNOWN = "0" * 32

@@ -24,8 +24,9 @@ from schemathesis.specs.openapi.checks import (
 from tests.api.client import Client
 from tests.api.conftest import MakeClient, Post
 from worker.store.courier import Courier
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
 from worker.store.keys import Keyring
+from worker.store.orders import Claim
 
 # Starlette drops a part that is cut off without closing its temporary file; Python closes it in the same moment.
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")

@@ -11,7 +11,7 @@ from tests.service.conftest import MakeSettings
 from tests.service.test_store import claim, create
 from worker.contract.errors import BatchNotFound, IdempotencyConflict, QueueFull
 from worker.store.desk import Desk
-from worker.store.jobs import Item, Order
+from worker.store.orders import Item, Order
 
 Age = Callable[[str, float], None]
 ORDER = Order("explanation", "{}", total=10)
@@ -111,7 +111,7 @@ def test_cancel_and_delete_a_batch(desk: Desk, raw: redis.Redis) -> None:
         states = [record and record.state for record in desk.batch(made.id).jobs.values()]
         assert states == ["succeeded", "cancelled", "cancelled"] and desk.unfinished() == 0
     desk.delete_batch(desk.batch(made.id))
-    assert set(raw.keys()) <= {"surety:stats"}, "nothing is left"
+    assert set(raw.keys()) <= {"surety:audit", "surety:stats"}, "nothing but what happened is left"
     with pytest.raises(BatchNotFound):
         desk.batch(made.id)
 

@@ -9,7 +9,8 @@ import redis
 
 from tests.service.test_store import PROBLEM, Age, claim, create
 from worker.contract.errors import JobExpired, JobNotFinished, JobNotFound, QueueFull
-from worker.store.jobs import JobStore, ShardOrder
+from worker.store.jobs import JobStore
+from worker.store.orders import ShardOrder
 
 ORDERS = [ShardOrder(f'{{"shard": {number}}}', total) for number, total in enumerate((3, 2, 1))]
 
@@ -242,7 +243,7 @@ def test_no_shard_outlives_its_job(store: JobStore, raw: redis.Redis, age: Age, 
     assert store.beat(shards[1], 1, 2, 2, b"x") == "lost" and store.deliver(shards[2], 1, b"x") is None
     assert left(raw) == []
     if end == "delete":
-        assert raw.keys() == ["surety:stats"]
+        assert sorted(raw.keys()) == ["surety:audit", "surety:stats"]
 
 
 def test_expiry_leaves_nothing_of_a_split_job(make_store: Callable[..., JobStore], raw: redis.Redis) -> None:
@@ -255,7 +256,7 @@ def test_expiry_leaves_nothing_of_a_split_job(make_store: Callable[..., JobStore
             raw.pexpireat(key, 1)
     raw.zadd("surety:expiry", {job_id: 1})
     store.reconcile()
-    assert sorted(raw.keys()) == [f"surety:gone:{job_id}", "surety:stats"]
+    assert sorted(raw.keys()) == ["surety:audit", f"surety:gone:{job_id}", "surety:stats"]
     with pytest.raises(JobExpired):
         store.get(job_id)
 

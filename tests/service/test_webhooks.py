@@ -125,7 +125,7 @@ def mailbox(make_settings: MakeSettings, store: JobStore) -> Iterator[Mailbox]:
 def test_a_webhook_is_due_when_the_job_ends(mailbox: Mailbox, state: str) -> None:
     in_state(mailbox, state)
     job_id = create(mailbox, webhook="https://x")
-    assert mailbox.due() == []
+    assert mailbox.due("webhook") == []
     claim(mailbox, job_id)
     if state == "succeeded":
         mailbox.finish(job_id, 1, b"{}", {})
@@ -133,9 +133,9 @@ def test_a_webhook_is_due_when_the_job_ends(mailbox: Mailbox, state: str) -> Non
         mailbox.fail(job_id, 1, PROBLEM)
     else:
         mailbox.cancel(job_id)
-    assert mailbox.due() == [job_id] and mailbox.get(job_id).told == 1
-    assert mailbox.due() == [], "it is put off before it is sent"
-    mailbox.done(job_id, told=True)
+    assert mailbox.due("webhook") == [job_id] and mailbox.get(job_id).told == 1
+    assert mailbox.due("webhook") == [], "it is put off before it is sent"
+    mailbox.done("webhook", job_id, True)
     assert mailbox.stats()["webhooks_sent"] == 1
 
 
@@ -146,17 +146,17 @@ def test_a_webhook_is_tried_five_times_in_an_hour(mailbox: Mailbox, raw: redis.R
     waited = [0.0]
     for _ in range(5):
         before = float(str(raw.zscore("surety:hooks", job_id)))
-        assert mailbox.due() == [job_id]
+        assert mailbox.due("webhook") == [job_id]
         waited.append((float(str(raw.zscore("surety:hooks", job_id))) - before) / 1000)
         raw.zadd("surety:hooks", {job_id: float(raw.time()[0]) * 1000})
     assert [round(wait, -1) for wait in waited] == [0, 30, 150, 600, 2700, 60] and sum(waited[:5]) < 3600
-    assert mailbox.due() == [] and raw.zcard("surety:hooks") == 0
+    assert mailbox.due("webhook") == [] and raw.zcard("surety:hooks") == 0
     assert mailbox.stats()["webhooks_failed"] == 1
     deleted = create(mailbox, webhook="https://x")
     claim(mailbox, deleted)
     mailbox.finish(deleted, 1, b"{}", {})
     mailbox.delete(deleted)
-    assert mailbox.due() == [] and raw.zcard("surety:hooks") == 0
+    assert mailbox.due("webhook") == [] and raw.zcard("surety:hooks") == 0
 
 
 class Receiver:
@@ -276,7 +276,7 @@ def test_one_that_is_away_or_not_allowed_keeps_nobody_waiting(
 def test_the_thread_delivers_and_stops(
     postman: Postman, store: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.service.postman._TURN_SECONDS", 0.02)
+    monkeypatch.setattr("worker.service.sender._TURN_SECONDS", 0.02)
     ended(store, receiver.url)
     postman.start()
     wait_for(lambda: store.stats().get("webhooks_sent") == 1)

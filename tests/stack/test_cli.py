@@ -16,7 +16,8 @@ from tests.service.polling import alive, children, wait_for
 from tests.stack.test_main_job import SPEC
 from worker.cli.stack import Stack
 
-FILES = {"certificate.json", "certified.png", "curve.png", "heatmap.png", "map.npz", "overlay.png"}
+PICTURES = {"certified.png", "curve.png", "heatmap.png", "input.png", "overlay.png"}
+FILES = {"certificate.json", "map.npz", "observation.json", "radii.json", *PICTURES}
 
 
 def command(*arguments: object) -> list[str]:

@@ -53,11 +53,24 @@ class Client:
         files = {"image": (image.name, image.read_bytes()), "spec": (None, json.dumps(spec))}
         return Job.model_validate(self._call("POST", "/v1/explanations", files=files, headers=headers).json())
 
+    def refer(self, body: dict[str, Any], key: str) -> Job:
+        """The job of a request whose image is in an archive; the same `key` gives the same job."""
+        return Job.model_validate(
+            self._call("POST", "/v1/explanations", json=body, headers={"Idempotency-Key": key}).json()
+        )
+
+    def job(self, job: Job) -> Job:
+        """The job as of now."""
+        return Job.model_validate(self._call("GET", f"/v1/jobs/{job.id}").json())
+
+    def delete(self, job: Job) -> None:
+        self._call("DELETE", f"/v1/jobs/{job.id}")
+
     def follow(self, job: Job) -> Iterator[Job]:
         """The job again and again until it is finished, last."""
         while not job.finished:
             time.sleep(POLL_SECONDS)
-            job = Job.model_validate(self._call("GET", f"/v1/jobs/{job.id}").json())
+            job = self.job(job)
             yield job
 
     def result(self, job: Job) -> Explanation:

@@ -12,6 +12,7 @@ from worker.cli.client import Refused, Unreachable
 from worker.cli.console import console, stop
 from worker.cli.explain import remote
 from worker.cli.stack import Stack
+from worker.contract.archive import ArchivesError
 from worker.contract.settings import Settings
 from worker.service.server import ServerError
 from worker.service.signing import SigningKeyError
@@ -44,5 +45,5 @@ def demo(
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left running.")
         raise typer.Exit(130) from None
-    except (Refused, Unreachable, ServerError, SigningKeyError) as error:
+    except (Refused, Unreachable, ServerError, SigningKeyError, ArchivesError) as error:
         stop(str(error), hint="surety doctor says more.")

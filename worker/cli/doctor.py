@@ -7,14 +7,19 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from models.cards import load_cards, shipped
 from worker.cli.console import console
-from worker.contract.errors import SuretyError
+from worker.contract.archive import ArchivesError, archives
+from worker.contract.errors import ArchiveRefused, SuretyError
 from worker.contract.settings import Settings
+from worker.dicom.archive import ArchiveClient
+from worker.dicom.orthanc import Orthanc
 from worker.service.server import ServerError, find_binary
 from worker.service.signing import SigningKeyError, own_key
 from worker.store.jobs import JobStore
@@ -24,7 +29,9 @@ class Sick(Exception):
     """Something is missing; the message says how to mend it."""
 
 
-def doctor() -> None:
+def doctor(
+    archive: Annotated[str | None, typer.Option(help="try this archive of SURETY_ARCHIVES, too")] = None,
+) -> None:
     """Say what is missing on this machine and how to mend it; status 1 if anything is."""
     settings = Settings()
     checks: dict[str, Callable[[Settings], str]] = {
@@ -35,12 +42,15 @@ def doctor() -> None:
         "models": _models,
         "state": _state,
         "signing": _signing,
+        "archives": _archives,
     }
+    if archive is not None:
+        checks[archive] = lambda settings: _archive(settings, archive)
     sick = 0
     for name, check in checks.items():
         try:
             console.print(f"[green]ok[/]      {name:12} {escape(check(settings))}", soft_wrap=True)
-        except (Sick, ServerError, SigningKeyError, SuretyError) as error:
+        except (Sick, ServerError, SigningKeyError, ArchivesError, SuretyError) as error:
             sick += 1
             console.print(f"[bold red]missing[/] {name:12} {escape(str(error))}", soft_wrap=True)
     raise typer.Exit(1 if sick else 0)
@@ -105,3 +115,21 @@ def _state(settings: Settings) -> str:
 def _signing(settings: Settings) -> str:
     key = own_key(settings)
     return f"certificates are signed with key {key.key_id}" if key else "the first worker will make a key"
+
+
+def _archives(settings: Settings) -> str:
+    return ", ".join(archives(settings)) or "none; SURETY_ARCHIVES names them"
+
+
+def _archive(settings: Settings, name: str) -> str:
+    known = archives(settings)
+    if name not in known:
+        raise Sick(f"no archive of this name is in SURETY_ARCHIVES; known: {', '.join(known) or 'none'}")
+    with ArchiveClient(name, known[name]) as client:
+        client.ping()
+    with closing(Orthanc(name, known[name])) as orthanc:
+        try:
+            orthanc.changes(0)
+        except ArchiveRefused:
+            return "answers searches; `surety bridge` cannot watch it, for it is no Orthanc"
+    return "answers searches; `surety bridge` can watch it"

@@ -17,7 +17,9 @@ from worker.contract.errors import SuretyError
 from worker.contract.settings import Settings
 from worker.contract.spec import ExplanationSpec
 
-Image = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="PNG, JPEG, TIFF or WebP")]
+Image = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="PNG, JPEG, TIFF, WebP or DICOM")
+]
 Radii = Annotated[list[float] | None, typer.Option("--radius", help="l2 radius in [0,1] pixel units; may be repeated")]
 
 
@@ -31,6 +33,7 @@ def explain(
     plan: Annotated[float | None, typer.Option(help="radius to plan for: pilot samples choose noise and cells")] = None,
     budget: Annotated[int, typer.Option(help="with --plan: all passes, those of the pilot included")] = 4096,
     at_least: Annotated[float | None, typer.Option(help="with --plan: the least noise that reaches this value")] = None,
+    frame: Annotated[int | None, typer.Option(help="of a multi-frame DICOM file, counted from 1")] = None,
     spec: Annotated[Path | None, typer.Option(help="a whole spec as a JSON file; the options above win")] = None,
     out: Annotated[Path, typer.Option(help="folder for pictures and certificate")] = Path("out"),
     url: Annotated[
@@ -42,11 +45,13 @@ def explain(
     wanted = _spec(spec, model, sigma, samples, radius, k)
     if plan is not None:
         wanted["plan"] = {"radius": plan, "budget": budget, "at_least": at_least}
+    if frame is not None:
+        wanted["frame"] = frame
     try:
         if local:
             _here(image, wanted, out)
         else:
-            remote(_address(url), image, wanted, out, Settings().api_key)
+            remote(service_url(url), image, wanted, out, Settings().api_key)
     except (Refused, SuretyError) as error:
         pointer = getattr(error, "pointer", "") or ""
         stop(f"{error}", hint=f"at {pointer}" if pointer else "")
@@ -95,10 +100,7 @@ def _here(image: Path, document: dict[str, Any], out: Path) -> None:
 def _spec(
     file: Path | None, model: str | None, sigma: float | None, samples: int | None, radius: list[float] | None, k: float
 ) -> dict[str, Any]:
-    try:
-        spec: dict[str, Any] = json.loads(file.read_text()) if file else {}
-    except (OSError, ValueError) as error:
-        stop(f"{file} is not a JSON file that can be read: {error}")
+    spec = read_spec(file)
     if model is not None:
         spec["model"] = model
     if sigma is not None:
@@ -110,7 +112,19 @@ def _spec(
     return spec
 
 
-def _address(url: str | None) -> str:
+def read_spec(file: Path | None) -> dict[str, Any]:
+    """The spec in a JSON file, an empty one without; ends the command if it cannot be read."""
+    try:
+        found = json.loads(file.read_text()) if file else {}
+    except (OSError, ValueError) as error:
+        stop(f"{file} is not a JSON file that can be read: {error}")
+    if not isinstance(found, dict):
+        stop(f"{file} is not a JSON object.")
+    return found
+
+
+def service_url(url: str | None) -> str:
+    """This one, else that of the service that `surety serve` runs; ends the command if there is none."""
     written = Settings().state_dir / ADDRESS
     if url or written.is_file():
         return url or written.read_text().strip()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from worker.cli.audit_log import app as audit_log
+from worker.cli.bridge import bridge
 from worker.cli.demo import demo
 from worker.cli.doctor import doctor
 from worker.cli.explain import explain
@@ -20,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, explain, verify, models, doctor, worker):
+for command in (demo, serve, explain, verify, models, doctor, worker, bridge):
     app.command()(command)
 app.add_typer(keys, name="keys")
+app.add_typer(audit_log, name="audit-log")

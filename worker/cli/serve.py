@@ -11,6 +11,7 @@ import typer
 from worker.cli.address import LOOPBACK
 from worker.cli.console import console, stop
 from worker.cli.stack import Stack
+from worker.contract.archive import ArchivesError
 from worker.contract.settings import Settings
 from worker.service.server import ServerError
 from worker.service.signing import SigningKeyError
@@ -42,7 +43,7 @@ def serve(
                 stack.check()
     except KeyboardInterrupt:
         console.print("Stopped.")
-    except (ServerError, SigningKeyError) as error:
+    except (ServerError, SigningKeyError, ArchivesError) as error:
         stop(str(error), hint="surety doctor says more.")
     finally:
         address.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import typer
 from worker.cli.console import stop
 from worker.cli.stack import cards_json
 from worker.contract import logs
+from worker.contract.archive import ArchivesError
 from worker.contract.errors import StoreUnavailable
 from worker.contract.settings import Settings
 from worker.service.signing import SigningKeyError
@@ -28,7 +29,7 @@ def worker(
         logs.set_up(settings.log)
         try:
             Supervisor(settings, cards_json(settings)).run()
-        except SigningKeyError as error:
+        except (SigningKeyError, ArchivesError) as error:
             stop(str(error))
         return
     store = JobStore(settings)

@@ -2,18 +2,20 @@
 
 SuretyError
 |- ImageError      the uploaded image:   image_missing, image_empty, image_format, image_unreadable, image_too_large,
-|                                        image_animated, image_pixel_format
+|                                        image_animated, image_pixel_format, dicom_transfer_syntax, dicom_no_picture
 |- SpecError       the request's spec:   malformed_request, invalid_spec, unknown_model, unknown_method,
-|                                        class_out_of_range, too_many_samples, no_cells
+|                                        class_out_of_range, too_many_samples, no_cells, frame_required,
+|                                        frame_out_of_range
 |- RequestError    the request itself:   body_too_large, unsupported_media_type, not_found, method_not_allowed,
 |                                        idempotency_conflict, invalid_parameter, webhook_refused, certificate_missing,
-|                                        batch_not_found, key_required, scope_missing
+|                                        batch_not_found, key_required, scope_missing, unknown_archive,
+|                                        instance_not_found, instance_ambiguous
 |- JobError        asking about a job:   job_not_found, job_expired, job_not_finished, job_finished,
 |                                        job_cancelled, artifact_not_found
 |- ComputeError    the computation:      model_unusable, model_in_train_mode, non_finite_logits, degenerate_map,
 |                                        unsupported_attribution
 `- ServiceError    the service:          queue_full, rate_limited, store_unavailable, attempts_exhausted,
-                                         deadline_exceeded, internal_error
+                                         deadline_exceeded, archive_unavailable, archive_refused, internal_error
 
 app/problems.py gives each code its HTTP status; a test proves that table complete.
 """
@@ -57,6 +59,9 @@ class SuretyError(Exception):
 class ImageError(SuretyError):
     """The uploaded image cannot be used."""
 
+    def __init__(self, detail: str, *, pointer: str | None = "/image") -> None:
+        super().__init__(detail, pointer=pointer)
+
 
 class ImageMissing(ImageError):
     code, title = "image_missing", "No image was sent"
@@ -84,6 +89,14 @@ class ImageAnimated(ImageError):
 
 class ImagePixelFormat(ImageError):
     code, title = "image_pixel_format", "The image's pixel format is not supported"
+
+
+class DicomTransferSyntax(ImageError):
+    code, title = "dicom_transfer_syntax", "The DICOM file's transfer syntax is not supported"
+
+
+class DicomNoPicture(ImageError):
+    code, title = "dicom_no_picture", "The DICOM file holds no picture"
 
 
 class SpecError(SuretyError):
@@ -116,6 +129,14 @@ class TooManySamples(SpecError):
 
 class NoCells(SpecError):
     code, title = "no_cells", "The fraction leaves no cell of the map"
+
+
+class FrameRequired(SpecError):
+    code, title = "frame_required", "The file holds several frames and none is named"
+
+
+class FrameOutOfRange(SpecError):
+    code, title = "frame_out_of_range", "The file has no frame of this number"
 
 
 class RequestError(SuretyError):
@@ -164,6 +185,18 @@ class KeyRequired(RequestError):
 
 class ScopeMissing(RequestError):
     code, title = "scope_missing", "The API key does not allow this"
+
+
+class UnknownArchive(RequestError):
+    code, title = "unknown_archive", "There is no archive of this name"
+
+
+class InstanceNotFound(RequestError):
+    code, title = "instance_not_found", "The archive has no such image"
+
+
+class InstanceAmbiguous(RequestError):
+    code, title = "instance_ambiguous", "The reference is to several images"
 
 
 class JobError(SuretyError):
@@ -240,6 +273,14 @@ class AttemptsExhausted(ServiceError):
 
 class DeadlineExceeded(ServiceError):
     code, title = "deadline_exceeded", "The job took longer than allowed"
+
+
+class ArchiveUnavailable(ServiceError):
+    code, title = "archive_unavailable", "The archive does not answer"
+
+
+class ArchiveRefused(ServiceError):
+    code, title = "archive_refused", "The archive does not do what was asked of it"
 
 
 class InternalError(ServiceError):

@@ -9,10 +9,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from worker.contract.dicom import is_dicom, read_header
 from worker.contract.errors import (
+    FrameOutOfRange,
+    FrameRequired,
     ImageAnimated,
     ImageEmpty,
     ImageFormat,
@@ -31,18 +35,33 @@ POINTER = "/image"
 _QUIET = threading.RLock()
 
 
+class Placement(NamedTuple):
+    """Where in a picture of `rows` x `columns` pixels the model's input was cut out, in pixels of that picture."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    rows: int
+    columns: int
+
+
 @dataclass(frozen=True)
 class ImageHeader:
-    """Format, size in pixels and Pillow's mode, as the header claims them."""
+    """Format, size in pixels, and Pillow's mode or DICOM's photometric interpretation, as the header claims them."""
 
     format: str
     width: int
     height: int
     mode: str
+    frames: int = 1
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageHeader:
     """Check the header of an uploaded file. Raises an ImageError that says what to send instead."""
+    if is_dicom(data):
+        claimed = read_header(data, max_pixels)
+        return ImageHeader("DICOM", claimed.columns, claimed.rows, claimed.photometric, claimed.frames)
     with open_image(data) as image:
         header = ImageHeader(str(image.format), image.width, image.height, image.mode)
         # A JPEG with an embedded preview (MPO) is one picture to its owner; only moving or paged files are refused.
@@ -62,11 +81,22 @@ def inspect(data: bytes, max_pixels: int) -> ImageHeader:
             pointer=POINTER,
         )
     if header.format in ("JPEG", "MPO"):
-        _check_scans(data)
+        check_scans(data)
     return header
 
 
-def _check_scans(data: bytes) -> None:
+def check_frame(header: ImageHeader, frame: int | None) -> None:
+    """Check the spec's choice of a frame, counted from 1. Raises FrameRequired or FrameOutOfRange."""
+    if frame is None and header.frames > 1:
+        raise FrameRequired(
+            f"The file holds {header.frames} frames; say which one is to be explained, from 1 on.",
+            pointer="/spec/frame",
+        )
+    if frame is not None and frame > header.frames:
+        raise FrameOutOfRange(f"The file holds {header.frames} frames, counted from 1.", pointer="/spec/frame")
+
+
+def check_scans(data: bytes) -> None:
     """A progressive JPEG repaints all its pixels with every scan, and a scan may take 50 bytes: hours of decoding."""
     # Chance puts the marker into whatever follows the picture once in 64 KiB, so the limit grows with the file.
     scans, limit = data.count(b"\xff\xda"), 100 + len(data) // 16384
@@ -91,9 +121,9 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
         raise unreadable() from error
     if MAGIC.match(data):
         raise unreadable()
-    hint = " DICOM is not read by this version." if data[128:132] == b"DICM" else ""
     raise ImageFormat(
-        f"The content is not PNG, JPEG, TIFF or WebP, whatever the file's name says.{hint}", pointer=POINTER
+        "The content is not PNG, JPEG, TIFF, WebP or DICOM (a Part 10 file), whatever the file's name says.",
+        pointer=POINTER,
     )
 
 

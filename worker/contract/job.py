@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from worker.contract.errors import Problem
 
+Stored = Literal["pending", "stored", "failed"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 # The kind of a job that is a part of another: no client sees it.
 SHARD = "shard"
@@ -32,6 +33,7 @@ class Job(BaseModel):
     """One unit of work and where its parts are found. Times are RFC 3339, UTC.
 
     `reused`: the result was there already, from the job that `links.source` names, and was not computed again.
+    `stored`: what became of storing the DICOM objects in the archive that the request named; None if it named none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +48,7 @@ class Job(BaseModel):
     finished_at: datetime | None = None
     expires_at: datetime | None = None
     reused: bool = False
+    stored: Stored | None = None
     links: dict[str, str]
     error: Problem | None = None
 

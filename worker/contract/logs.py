@@ -19,6 +19,7 @@ def set_up(form: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_named)
     handler.setFormatter(Json() if form == "json" else logging.Formatter(_TEXT))
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every address, and an archive's holds UIDs
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 

@@ -242,10 +242,11 @@ class CertificateDocument(UnsignedDocument):
 
 class Explanation(Claims):
     """The whole result: the claims and the pictures; `artifacts` names the files there are, and `signature` is that of
-    certificate.json, which holds the same claims."""
+    certificate.json, which holds the same claims. `notes` say which files were left out, and why."""
 
     heatmap: HeatMap
     overlay: Picture
     certified: Picture
     signature: Signature
     artifacts: list[str]
+    notes: list[str] = []

@@ -23,6 +23,9 @@ class Settings(BaseSettings):
         default=None, description="redis://, rediss:// or unix:// URL; none: the embedded server"
     )
     state_dir: Path = Field(default=Path("var"), description="where the embedded server keeps its data")
+    audit_dir: Path | None = Field(
+        default=None, description="where the audit log is written, one folder for each store; none: audit in state_dir"
+    )
     broker_url: str | None = Field(default=None, description="Celery's broker; none: the same server as redis_url")
     models_dir: Path | None = Field(default=None, description="a directory of further model cards (YAML)")
     signing_key_file: Path | None = Field(
@@ -53,6 +56,10 @@ class Settings(BaseSettings):
         repr=False,
         pattern="^whsec_[A-Za-z0-9+/]{32,88}={0,2}$",
         description="signs webhooks: whsec_ and 24 to 64 random bytes in base64",
+    )
+    archives: Path | None = Field(default=None, description="the DICOMweb archives that requests may name (YAML)")
+    archive_patience_seconds: float = Field(
+        default=120.0, ge=0.0, description="how long a job tries again to fetch its image from an archive that is away"
     )
     log: Literal["text", "json"] = "text"
 

@@ -179,6 +179,12 @@ class ExplanationSpec(Frozen):
         max_length=16,
     )
     plan: Planning | None = None
+    frame: int | None = Field(
+        default=None,
+        ge=1,
+        strict=True,
+        description="which frame of a multi-frame DICOM file is explained, counted from 1",
+    )
     render: Render = Render()
 
     @model_validator(mode="before")

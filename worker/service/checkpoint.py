@@ -12,18 +12,20 @@ from worker.core.statistics.counts import Counts
 
 
 class Origin(BaseModel):
-    """Where counts come from. Those of other code, libraries or weights are worth nothing here, however many."""
+    """Where counts come from. Those of another image (an archive may give one), other code, libraries or weights are
+    worth nothing here, however many."""
 
     model_config = ConfigDict(frozen=True)
 
     code_digest: str
     model_sha256: str
     libraries: dict[str, str]
+    image_sha256: str = ""
     devices: tuple[str, ...]
     started_at: datetime
 
     def agrees(self, other: Origin) -> bool:
-        mine, theirs = ((it.code_digest, it.model_sha256, it.libraries) for it in (self, other))
+        mine, theirs = ((it.code_digest, it.model_sha256, it.libraries, it.image_sha256) for it in (self, other))
         return mine == theirs
 
     def joined(self, other: Origin) -> Origin:

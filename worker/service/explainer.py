@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from models.registry import Registry
+from worker.contract.dicom import is_dicom
 from worker.contract.model import ModelCard
 from worker.contract.result import (
     Explanation,
@@ -32,14 +33,20 @@ from worker.core.pipeline import Findings, Plan, certify, plan, sample
 from worker.core.planning import propose, report, resolved
 from worker.core.render import pictures
 from worker.core.render.curve import curve
+from worker.core.render.radii import radii as radius_map
 from worker.core.statistics.counts import Counts
 from worker.core.statistics.segments import Segments
+from worker.dicom.maps import Maps
 from worker.service.checkpoint import Checkpoint, Origin
 from worker.service.device import describe, prepare
 from worker.service.document import record, signed
 from worker.service.images import Decoded, decode, to_input
+from worker.service.observation import observation
 from worker.service.provenance import code_digest, library_versions, service_version
 from worker.service.signing import SigningKey, signing_key
+
+if TYPE_CHECKING:
+    from worker.dicom.objects import Objects
 
 # Told how many passes are done, and what to go on from once there are counts; may raise to stop.
 Progress = Callable[[int, Checkpoint | None], None]
@@ -96,16 +103,28 @@ class Explainer:
         """
         return self.conclude(self.prepare(data, spec, before, on_progress), on_progress)
 
-    def prepare(self, data: bytes, spec: ExplanationSpec, before: Checkpoint | None, on_progress: Progress) -> Subject:
-        """All that comes before sampling. A checkpoint of other code, libraries or weights is dropped."""
+    def prepare(
+        self,
+        data: bytes,
+        spec: ExplanationSpec,
+        before: Checkpoint | None,
+        on_progress: Progress,
+        came: Sequence[str] = (),
+    ) -> Subject:
+        """All that comes before sampling. A checkpoint of another image, other code, libraries or weights is dropped.
+
+        `came` says where the bytes came from, as steps before those of the decoding.
+        """
         model = self._registry.get(spec.model, self._device)
         card = self._registry.cards[spec.model]
-        fitted = to_input(decode(data, self._settings.max_pixels), card.input)
+        fitted = to_input(decode(data, self._settings.max_pixels, spec.frame), card.input)
+        fitted = fitted._replace(steps=[*came, *fitted.steps])
         pixels = fitted.pixels.to(self._device)
         origin = Origin(
             code_digest=code_digest(),
             model_sha256=card.sha256,
             libraries=library_versions(),
+            image_sha256=sha256(data).hexdigest(),
             devices=(describe(self._device),),
             started_at=datetime.now(UTC),
         )
@@ -197,19 +216,33 @@ def _assemble(
         "provenance": provenance,
     }
     written = record(segments, grid, findings.evidence.scale)
-    document, signature = signed(UnsignedDocument.model_validate({**claims, "counts": written}), key)
+    claimed = UnsignedDocument.model_validate({**claims, "counts": written})
+    document, signature = signed(claimed, key)
     arrays = io.BytesIO()
     np.savez_compressed(
         arrays, mean=mean, votes=counts.votes.reshape(grid), salient_radius=salient, not_salient_radius=not_salient
     )
     artifacts = {
+        "input.png": pictures.received(image),
         "heatmap.png": heat,
         "overlay.png": overlay,
         "certified.png": certified,
         "curve.png": plot,
         "map.npz": arrays.getvalue(),
+        "radii.json": radius_map(
+            salient.max(axis=0),
+            not_salient.min(axis=0),
+            findings.size,
+            findings.evidence.bounds.failures,
+            findings.evidence.noun,
+        ),
         "certificate.json": document,
+        "observation.json": observation(claimed, document),
     }
+    notes: list[str] = []
+    if is_dicom(subject.data):
+        files, notes = _objects(subject, claimed, Maps(shown, kept, gone, findings.size))
+        artifacts |= files
     explanation = Explanation.model_validate(
         {
             **claims,
@@ -220,9 +253,17 @@ def _assemble(
             "certified": Picture(png_base64=_text(certified)),
             "signature": signature,
             "artifacts": sorted(artifacts),
+            "notes": notes,
         }
     )
     return Explained(explanation, artifacts)
+
+
+def _objects(subject: Subject, claims: UnsignedDocument, maps: Maps) -> Objects:
+    # Highdicom takes its time to import, and who explains a PNG need not wait for it.
+    from worker.dicom.objects import objects
+
+    return objects(subject.data, subject.ready.spec.frame, claims, maps, subject.fitted.placement)
 
 
 def _text(data: bytes) -> str:

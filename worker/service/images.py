@@ -13,8 +13,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from worker.contract.errors import ImagePixelFormat
-from worker.contract.image import POINTER, inspect, open_image, quietly, unreadable
+from worker.contract.errors import ImagePixelFormat, SuretyError
+from worker.contract.image import POINTER, Placement, check_frame, inspect, open_image, quietly, unreadable
 from worker.contract.model import ModelInput
 
 Pixels = Float[Tensor, "channels height width"]
@@ -34,19 +34,24 @@ TURNS: dict[int, Callable[[Tensor], Tensor]] = {
 
 
 class Decoded(NamedTuple):
-    """Pixels in [0,1], one or three channels, and what was done to get them."""
+    """Pixels in [0,1], one or three channels, what was done to get them, and where in the picture they are."""
 
     pixels: Pixels
     steps: list[str]
+    placement: Placement
 
 
-def decode(data: bytes, max_pixels: int) -> Decoded:
-    """The picture as its owner sees it: turned as EXIF says, palette resolved, transparency over white.
+def decode(data: bytes, max_pixels: int, frame: int | None = None) -> Decoded:
+    """The picture as its owner sees it: turned as EXIF says, palette resolved, transparency over white; of DICOM, frame
+    `frame` (counted from 1) as a clinician sees it.
 
     8 and 16 bit grey keep their precision; 16-bit colour is read at 8 bits a channel, and the steps say so. Raises an
-    ImageError for anything that is not one readable still image.
+    ImageError for anything that is not one readable still image, a SpecError for a frame that is not there.
     """
     header = inspect(data, max_pixels)
+    check_frame(header, frame)
+    if header.format == "DICOM":
+        return _dicom(data, max_pixels, frame or 1)
     steps = [f"decoded {header.format} {header.width}x{header.height} {header.mode}"]
     # Untrusted files meet dozens of decoder paths; any failure in them is the file's fault, not the service's.
     try:
@@ -61,7 +66,27 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
         raise unreadable() from error
     if turned or turn:
         steps.append("turned as EXIF says")
-    return Decoded(turn(pixels).contiguous() if turn else pixels, steps)
+    return whole(turn(pixels).contiguous() if turn else pixels, steps)
+
+
+def _dicom(data: bytes, max_pixels: int, frame: int) -> Decoded:
+    # Pydicom takes its time to import, and who explains a PNG need not wait for it.
+    from worker.dicom.view import picture
+
+    # As above: whatever fails in a parser of untrusted bytes is the file's fault.
+    try:
+        pixels, steps = picture(data, max_pixels, frame)
+    except SuretyError:
+        raise
+    except Exception as error:
+        raise unreadable() from error
+    return whole(torch.from_numpy(pixels), steps)
+
+
+def whole(pixels: Pixels, steps: list[str]) -> Decoded:
+    """The picture, nothing cut off."""
+    rows, columns = pixels.shape[1:]
+    return Decoded(pixels, steps, Placement(0, 0, rows, columns, rows, columns))
 
 
 def _raw_mode(image: ImageFile.ImageFile) -> str:
@@ -128,6 +153,7 @@ def to_input(decoded: Decoded, wanted: ModelInput) -> Decoded:
     steps = list(decoded.steps)
     pixels = _channels(decoded.pixels, wanted.channels, steps)
     rows, columns = pixels.shape[1:]
+    placement = decoded.placement
     if (rows, columns) != (wanted.height, wanted.width):
         scale = (
             min(rows, columns) / wanted.resize if wanted.resize else min(rows / wanted.height, columns / wanted.width)
@@ -137,11 +163,12 @@ def to_input(decoded: Decoded, wanted: ModelInput) -> Decoded:
         top, left = (rows - height) // 2, (columns - width) // 2
         if (height, width) != (rows, columns):
             steps.append(f"centre {width}x{height} cut out")
+        placement = Placement(top, left, height, width, rows, columns)
         pixels = pixels[:, top : top + height, left : left + width]
         size = [wanted.height, wanted.width]
         pixels = interpolate(pixels[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
         steps.append(f"scaled to {wanted.width}x{wanted.height} (bilinear, antialiased)")
-    return Decoded(pixels.clamp(0.0, 1.0).contiguous(), steps)
+    return Decoded(pixels.clamp(0.0, 1.0).contiguous(), steps, placement)
 
 
 def _channels(pixels: Pixels, channels: int, steps: list[str]) -> Pixels:

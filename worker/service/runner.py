@@ -14,7 +14,8 @@ from worker.contract import logs
 from worker.contract.errors import InternalError, StoreUnavailable, SuretyError
 from worker.contract.settings import Settings
 from worker.service.work import Answer, Delivery, Division, Kernel, Outcome, Work, patiently
-from worker.store.jobs import Claim, JobStore
+from worker.store.jobs import JobStore
+from worker.store.orders import Claim
 
 _CLAIM_PATIENCE = 5.0  # after that the message is given up: the job is still queued and will be sent again
 

@@ -10,7 +10,7 @@ from worker.contract.spec import ExplanationSpec, Stopping
 from worker.core.pipeline import Plan
 from worker.core.statistics.segments import Segments, ranges
 from worker.service.checkpoint import Checkpoint
-from worker.store.jobs import ShardOrder
+from worker.store.orders import ShardOrder
 
 
 class Shard(BaseModel):
@@ -40,7 +40,7 @@ def orders(ready: Plan, shard_blocks: int) -> list[ShardOrder]:
 
 def merged(own: Checkpoint, at_split: Checkpoint, delivered: Sequence[Checkpoint]) -> Checkpoint:
     """`own` with the counts of all shards; without any if the job was split, or a shard computed, by other code,
-    libraries or weights: then nothing is left but to compute all of it here."""
+    libraries or weights, or for other bytes of the image: then nothing is left but to compute all of it here."""
     if not all(part.origin.agrees(own.origin) for part in (at_split, *delivered)):
         return own
     origin = own.origin

@@ -20,8 +20,10 @@ from typing import IO, Self
 from worker.contract.errors import StoreUnavailable
 from worker.contract.settings import Settings
 from worker.service import launch
+from worker.service.archivist import Archivist
 from worker.service.postman import Postman
 from worker.service.provenance import code
+from worker.service.scribe import Scribe
 from worker.service.server import RedisServer, ServerError
 from worker.service.signing import signing_key
 from worker.store.courier import Courier
@@ -36,11 +38,12 @@ _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """One worker: its consumer process, its reconciler, its webhooks and its announcements.
+    """One worker: its consumer process, its reconciler, its mail, its announcements, and the audit log's scribe.
 
     `cards` is a JSON list of model cards. The consumer writes to `output`, or to our own streams. `server` is our own
     Redis server, if it is for us to start it again. Several supervisors on one store do no harm: every pass of a
-    reconciler is atomic. Raises SigningKeyError: a worker that cannot sign does not begin.
+    reconciler is atomic. Raises SigningKeyError, ArchivesError: a worker that cannot do all of
+    its work does not begin.
     """
 
     def __init__(
@@ -59,7 +62,8 @@ class Supervisor:
         self._key = signing_key(settings).public
         self._store = JobStore(settings)
         self._courier = Courier(settings)
-        self._postman = Postman(settings)
+        self._senders = (Postman(settings), Archivist(settings))
+        self._scribe = Scribe(settings)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._threads = [
@@ -97,7 +101,9 @@ class Supervisor:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
-        self._postman.start()
+        for sender in self._senders:
+            sender.start()
+        self._scribe.start()
 
     def stop(self) -> None:
         """The consumer has ended: its job is finished or handed back, or its process was killed."""
@@ -105,7 +111,9 @@ class Supervisor:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
-        self._postman.stop()
+        for sender in self._senders:
+            sender.stop()
+        self._scribe.stop()
         try:
             self._store.retire(self.name)
         except StoreUnavailable:

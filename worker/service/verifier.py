@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.registry import Registry
+from worker.contract.archive import processing
 from worker.contract.errors import ModelUnusable, SuretyError, UnknownModel
 from worker.contract.model import ModelCard
 from worker.contract.settings import Settings
@@ -81,8 +82,8 @@ class Verifier:
             return
         yield _passed("model", f"{card.name}, with the weights of the stated SHA-256.")
         try:
-            fitted = to_input(decode(image, self._settings.max_pixels), card.input)
-            same = fitted.steps == stated.preprocessing
+            fitted = to_input(decode(image, self._settings.max_pixels, opened.document.spec.frame), card.input)
+            same = fitted.steps == processing(stated.preprocessing)
             yield (_passed if same else _failed)("preprocessing", "; ".join(fitted.steps) + ".")
             pixels = fitted.pixels.to(self._device)
             yield self._prediction(opened, model, card, pixels)

@@ -11,9 +11,10 @@ from contextvars import copy_context
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
-from worker.contract.errors import DeadlineExceeded, StoreUnavailable
+from worker.contract.errors import DeadlineExceeded, StoreUnavailable, SuretyError
 from worker.contract.settings import Settings
-from worker.store.jobs import Claim, JobStore, ShardOrder
+from worker.store.jobs import JobStore
+from worker.store.orders import Claim, ShardOrder
 
 # Four writes a second look live to a person and notice a cancellation at once; with fsync one costs 0.2 ms and the
 # checkpoint's size. It is also the most work that a crash can undo.
@@ -47,6 +48,7 @@ class Outcome(NamedTuple):
     result_json: bytes
     artifacts: dict[str, bytes]
     tally: Mapping[str, int] = MappingProxyType({})  # what the service's statistics shall count
+    facts: Mapping[str, str] = MappingProxyType({})  # what the audit log shall say
 
 
 class Division(NamedTuple):
@@ -100,11 +102,15 @@ class Work:
         """Notes how far the job is, and returns at once: a thread of its own writes the latest state to the store, and
         only what it writes is made into bytes.
 
-        Raises Lost, Cancelled, HandedBack, DeadlineExceeded: then the kernel must end.
+        Raises what `check` does.
         """
         with self._lock:
             self._done, self._total, self._moved = done, total, True
             self._news = checkpoint if checkpoint is not None else self._news
+        self.check()
+
+    def check(self) -> None:
+        """Raises Lost, Cancelled, HandedBack, DeadlineExceeded: then the kernel must end."""
         match self._stopped:
             case "lost":
                 raise Lost
@@ -166,13 +172,14 @@ class Work:
         return True
 
 
-def patiently(call: Callable[[], _T], go_on: Callable[[], bool]) -> _T:
-    """The call's answer; while the store is away it is tried again, as long as `go_on` says so."""
+def patiently(call: Callable[[], _T], go_on: Callable[[], bool], away: type[SuretyError] = StoreUnavailable) -> _T:
+    """The call's answer; while the store (or who else `away` is of) is away it is tried again, as long as `go_on`
+    says so."""
     pause = 0.05
     while True:
         try:
             return call()
-        except StoreUnavailable:
+        except away:
             if not go_on():
                 raise
         time.sleep(pause)

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, cast
 
+from worker.contract.audit import Asker
 from worker.contract.errors import BatchNotFound, JobFinished, JobNotFound
-from worker.store.jobs import Created, Item, JobStore, Order
+from worker.store.jobs import JobStore
+from worker.store.orders import Created, Item, Order
 from worker.store.record import JobRecord
 from worker.store.scripts import store_errors
 
@@ -49,7 +51,7 @@ class Desk(JobStore):
 
         Raises IdempotencyConflict, QueueFull.
         """
-        whole = hashlib.sha256("".join(item.digest for item in items).encode() + order.webhook.encode()).hexdigest()
+        whole = hashlib.sha256("".join(item.digest for item in items).encode()).hexdigest()
         return self._create(order, whole, secrets.token_hex(16), items)
 
     def batch(self, batch_id: str, owner: str | None = None) -> BatchRecord:
@@ -64,18 +66,18 @@ class Desk(JobStore):
         created = datetime.fromtimestamp(int(fields[b"created_at"]) / 1000, UTC)
         return BatchRecord(batch_id, created, dict(zip(ids, self._records(ids), strict=True)))
 
-    def cancel_batch(self, batch: BatchRecord) -> None:
+    def cancel_batch(self, batch: BatchRecord, asker: Asker | None = None) -> None:
         """No job of it is queued or running any more."""
         for job_id in batch.jobs:
             try:
-                self.cancel(job_id)
+                self.cancel(job_id, asker)
             except (JobFinished, JobNotFound):
                 continue
 
-    def delete_batch(self, batch: BatchRecord) -> None:
+    def delete_batch(self, batch: BatchRecord, asker: Asker | None = None) -> None:
         """Nothing is left of it and of its jobs."""
         for job_id in batch.jobs:
-            self.delete(job_id)
+            self.delete(job_id, asker)
         with store_errors():
             key = f"surety:batch:{batch.id}"
             idem = cast(bytes | None, self._redis.hget(key, "idem"))

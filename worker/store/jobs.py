@@ -13,10 +13,11 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from pydantic import BaseModel
 
+from worker.contract.audit import Asker
 from worker.contract.errors import (
     ArtifactNotFound,
     IdempotencyConflict,
@@ -31,6 +32,7 @@ from worker.contract.job import SHARD, JobState
 from worker.contract.model import ModelCard
 from worker.contract.settings import Settings
 from worker.contract.signature import KnownKey, PublicKey
+from worker.store.orders import Claim, Created, Item, Order, ShardOrder
 from worker.store.record import JobRecord, read_record
 from worker.store.scripts import Scripts, connect, store_errors
 
@@ -43,6 +45,7 @@ _SEEN_MS = round(3 * ANNOUNCE_SECONDS * 1000)
 _ID = re.compile(r"[0-9a-f]{32}")
 _BLOB = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _NONE: Mapping[str, int] = MappingProxyType({})
+_NO_FACTS: Mapping[str, str] = MappingProxyType({})
 _RESERVED = frozenset({"image", "result", "checkpoint"})
 
 
@@ -51,54 +54,6 @@ class News(BaseModel):
 
     code: str
     models: tuple[ModelCard, ...]
-
-
-class Created(NamedTuple):
-    """The job of a request. `fresh` is False when an earlier request with this Idempotency-Key made it."""
-
-    id: str
-    fresh: bool
-
-
-class Order(NamedTuple):
-    """What the jobs of one request have in common."""
-
-    kind: str
-    payload: str
-    total: int
-    idempotency_key: str | None = None
-    correlation_id: str = ""
-    owner: str = ""
-    webhook: str = ""
-
-
-class Item(NamedTuple):
-    """One job of a request. `source` is a job whose result it may take over, or ""."""
-
-    digest: str
-    source: str
-    image: bytes
-
-
-class ShardOrder(NamedTuple):
-    """A part of a job that another worker may do."""
-
-    payload: str
-    total: int
-
-
-class Claim(NamedTuple):
-    """A job in hand. `attempt` is the fence that every later call must show. `parts` are the counts of its shards, in
-    order, if it was split before."""
-
-    id: str
-    attempt: int
-    kind: str
-    payload: str
-    correlation_id: str
-    image: bytes
-    checkpoint: bytes | None
-    parts: tuple[bytes, ...] = ()
 
 
 class JobStore:
@@ -137,6 +92,9 @@ class JobStore:
         total: int = 0,
         webhook: str = "",
         source: str = "",
+        key: str = "",
+        model: str = "",
+        archive: str = "",
     ) -> Created:
         """A queued job with its image, both or neither; with a known key and the same `digest`, the job there is.
 
@@ -144,13 +102,16 @@ class JobStore:
         job `source` is of this owner and digest and has succeeded, the new one is finished with copies of its parts.
         Raises IdempotencyConflict, QueueFull.
         """
-        order = Order(kind, payload, total, idempotency_key, correlation_id, owner, webhook)
-        return self._create(order, digest + webhook, "", [Item(digest, source, image)])
+        order = Order(kind, payload, total, idempotency_key, correlation_id, owner, webhook, key, model, archive)
+        return self._create(order, digest, "", [Item(digest, source, image)])
 
     def _create(self, order: Order, digest: str, batch: str, items: Sequence[Item]) -> Created:
         key = "" if order.idempotency_key is None else hashlib.sha256(order.idempotency_key.encode()).hexdigest()
-        head = (order.kind, order.payload, key, digest, order.correlation_id, order.owner, order.total, order.webhook)
-        jobs = [part for item in items for part in (secrets.token_hex(16), *item)]
+        mail = json.dumps({"webhook": order.webhook, "archive": order.archive})
+        if order.webhook or order.archive:
+            digest += mail
+        head = (order.kind, order.payload, key, digest, order.correlation_id, order.owner, order.total, mail)
+        jobs = [part for item in items for part in (secrets.token_hex(16), *item, _submitted(order, item))]
         answer = self._scripts.run("create", *head, batch, *jobs)
         outcome, known = answer[0].decode(), answer[1].decode()
         if outcome == "conflict":
@@ -195,17 +156,17 @@ class JobStore:
                     return found, place
         return found, None
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, job_id: str, asker: Asker | None = None) -> None:
         """The job is cancelled, now or before. Raises JobFinished if it succeeded or failed."""
-        outcome = self._scripts.run("cancel", job_id).decode()
+        outcome = self._scripts.run("cancel", job_id, _asked(asker)).decode()
         if outcome == "finished":
             raise JobFinished("The job has finished; there is nothing to cancel.")
         if outcome != "ok":
             raise self._missing(job_id)
 
-    def delete(self, job_id: str) -> None:
+    def delete(self, job_id: str, asker: Asker | None = None) -> None:
         """Nothing of the job is left, running or not, known or not. Its id is unknown from now on."""
-        self._scripts.run("delete", job_id)
+        self._scripts.run("delete", job_id, _asked(asker))
 
     # What a worker does
 
@@ -232,18 +193,24 @@ class JobStore:
         return cast(Verdict, self._scripts.run("beat", job_id, attempt, done, total, *news).decode())
 
     def finish(
-        self, job_id: str, attempt: int, result: bytes, artifacts: Mapping[str, bytes], tally: Mapping[str, int] = _NONE
+        self,
+        job_id: str,
+        attempt: int,
+        result: bytes,
+        artifacts: Mapping[str, bytes],
+        tally: Mapping[str, int] = _NONE,
+        facts: Mapping[str, str] = _NO_FACTS,
     ) -> bool:
         """True: the job has succeeded with exactly this. False: another attempt holds it; nothing was changed.
 
-        `tally` is added to the statistics; its `samples` are all of the job's.
+        `tally` is added to the statistics; its `samples` are all of the job's. `facts` go to the audit log.
         """
         bad = [name for name in artifacts if not _BLOB.fullmatch(name) or name in _RESERVED]
         if bad:
             raise ValueError(f"not names of artifacts: {bad}")
         parts = [part for pair in artifacts.items() for part in pair]
-        news = json.dumps(dict(tally))
-        return bool(self._scripts.run("finish", job_id, attempt, news, "result", result, *parts) == b"ok")
+        news = (json.dumps(dict(tally)), json.dumps(dict(facts)))
+        return bool(self._scripts.run("finish", job_id, attempt, *news, "result", result, *parts) == b"ok")
 
     def fail(self, job_id: str, attempt: int, problem: Problem) -> bool:
         """True: the job has failed with this problem. False: another attempt holds it; nothing was changed."""
@@ -326,7 +293,8 @@ class JobStore:
         """Counts since the store was made; what never happened is not in it.
 
         created, reused, split, succeeded, failed, cancelled, fenced, leases_expired, resent, handed_back, samples,
-        webhooks_sent, webhooks_failed, and what was certified: outcome_certified, outcome_vacuous, outcome_unproven.
+        webhooks_sent, webhooks_failed, results_stored, results_not_stored, and what was certified: outcome_certified,
+        outcome_vacuous, outcome_unproven.
         """
         with store_errors():
             counts = cast(dict[bytes, bytes], self._redis.hgetall("surety:stats"))
@@ -381,6 +349,17 @@ class JobStore:
                 self._redis.srem("surety:workers", *gone)
         known = zip(names, cards, strict=True)
         return {name.decode(): News.model_validate_json(cast(bytes, text)) for name, text in known if text is not None}
+
+
+def _submitted(order: Order, item: Item) -> str:
+    """What the audit log says of a new job, beside what its record says. A digest tells nothing of an image that one
+    does not have."""
+    image, spec = hashlib.sha256(item.image).hexdigest(), hashlib.sha256(order.payload.encode()).hexdigest()
+    return json.dumps({"key": order.key, "model": order.model, "input_sha256": image, "spec_sha256": spec})
+
+
+def _asked(asker: Asker | None) -> str:
+    return json.dumps(asker._asdict() if asker else {})
 
 
 def _place(cursor: str) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Collection
@@ -13,7 +14,7 @@ from typing import Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict
 
 from worker.contract.settings import Settings
-from worker.store.scripts import connect, store_errors
+from worker.store.scripts import Scripts, connect, store_errors
 
 Scope = Literal["submit", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -46,6 +47,7 @@ class Keyring:
         if settings.redis_url is None:
             raise ValueError("the keys need settings.redis_url; RedisServer gives one")
         self._redis = connect(settings.redis_url)
+        self._scripts = Scripts(self._redis, settings)
 
     def close(self) -> None:
         self._redis.close()
@@ -61,7 +63,7 @@ class Keyring:
         key = ApiKey(
             id=secrets.token_hex(8), owner=owner, scopes=known, created_at=datetime.now(UTC), sha256=_digest(secret)
         )
-        self._keep(key)
+        self._keep(key, "key_created")
         return f"surety_{key.id}_{secret}", key
 
     def find(self, text: str) -> ApiKey | None:
@@ -78,7 +80,7 @@ class Keyring:
         key = self._read(key_id)
         if key is not None and key.revoked_at is None:
             key = key.model_copy(update={"revoked_at": datetime.now(UTC)})
-            self._keep(key)
+            self._keep(key, "key_revoked")
         return key
 
     def all(self) -> list[ApiKey]:
@@ -96,9 +98,9 @@ class Keyring:
             found = cast(bytes | None, self._redis.hget(_KEYS, key_id))
         return None if found is None else ApiKey.model_validate_json(found)
 
-    def _keep(self, key: ApiKey) -> None:
-        with store_errors():
-            self._redis.hset(_KEYS, key.id, key.model_dump_json())
+    def _keep(self, key: ApiKey, event: str) -> None:
+        facts = {"key": key.id, "owner": key.owner, "scopes": " ".join(key.scopes)}
+        self._scripts.run("keep", key.id, key.model_dump_json(), event, json.dumps(facts))
 
 
 def _digest(secret: str) -> str:

@@ -1,21 +1,21 @@
-"""The store as the sender of webhooks needs it: whose end is to be told now."""
+"""The store as senders need it: whose end is to be told now, and whose results are to be stored."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from worker.store.jobs import JobStore
-from worker.store.scripts import store_errors
+
+Mail = Literal["webhook", "archive"]
 
 
 class Mailbox(JobStore):
-    """A job store that also knows which webhooks are still to be told."""
+    """A job store that also knows which mail is still to be sent."""
 
-    def due(self, most: int = 20) -> list[str]:
-        """The jobs whose end is to be told now. Each is put off to its next try, so that another sender leaves it."""
-        return [job_id.decode() for job_id in self._scripts.run("tell", most)]
+    def due(self, mail: Mail, most: int = 20) -> list[str]:
+        """The jobs whose mail is to be sent now. Each is put off to its next try, so that another sender leaves it."""
+        return [job_id.decode() for job_id in self._scripts.run("tell", mail, most)]
 
-    def done(self, job_id: str, told: bool) -> None:
-        """No more tries: the webhook was told, or will never be."""
-        with store_errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem("surety:hooks", job_id)
-            pipe.hincrby("surety:stats", "webhooks_sent" if told else "webhooks_failed", 1)
-            pipe.execute()
+    def done(self, mail: Mail, job_id: str, taken: bool) -> None:
+        """No more tries: the mail was taken, or will never be."""
+        self._scripts.run("told", mail, job_id, "yes" if taken else "no")

@@ -9,7 +9,7 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict
 
 from worker.contract.errors import Problem
-from worker.contract.job import FINISHED, Job, JobState, Progress
+from worker.contract.job import FINISHED, Job, JobState, Progress, Stored
 
 # Blobs that are not artifacts: clients get the result at an address of its own, and the others never.
 HIDDEN = frozenset({"image", "result", "checkpoint"})
@@ -19,7 +19,8 @@ class JobRecord(BaseModel):
     """A job's record without the blobs. `attempt` is the fence; `returned` counts hand-backs and splits among
     the attempts.
 
-    `source` is the job whose result this one took over, `told` counts the tries to reach the webhook.
+    `source` is the job whose result this one took over, `told` counts the tries to reach the webhook, `archive` is
+    where the results shall be stored and `stored` what became of it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,9 +38,11 @@ class JobRecord(BaseModel):
     names: tuple[str, ...]
     shards: tuple[str, ...]
     webhook: str
+    archive: str
     batch: str
     source: str
     told: int
+    stored: Stored | None
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -76,6 +79,7 @@ class JobRecord(BaseModel):
             finished_at=self.finished_at,
             expires_at=self.expires_at,
             reused=bool(self.source),
+            stored=self.stored,
             links=self.links,
             error=self.error,
         )
@@ -104,9 +108,11 @@ def read_record(job_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> JobR
         names=tuple(text["names"].split()),
         shards=tuple(text.get("shards", "").split()),
         webhook=text["webhook"],
+        archive=text.get("archive", ""),
         batch=text["batch"],
         source=text["source"],
-        told=int(text.get("told", 0)),
+        told=int(text.get("tries_webhook", 0)),
+        stored=_stored(text),
         progress=_progress(text, now_ms),
         created_at=created,
         started_at=_time(text, "started_at"),
@@ -116,6 +122,13 @@ def read_record(job_id: str, fields: Mapping[bytes, bytes], now_ms: int) -> JobR
         deadline=_time(text, "deadline") if running else None,
         error=Problem.model_validate_json(text["error"]) if "error" in text else None,
     )
+
+
+def _stored(text: Mapping[str, str]) -> Stored | None:
+    """What was not computed is not stored either."""
+    if not text.get("archive"):
+        return None
+    return cast(Stored, text.get("stored", "failed" if text["state"] in ("failed", "cancelled") else "pending"))
 
 
 def _time(text: Mapping[str, str], field: str) -> datetime | None:

@@ -18,7 +18,7 @@ from worker.contract.settings import Settings
 _LUA = Path(__file__).with_name("lua")
 _NAMES = (
     *("create", "claim", "beat", "finish", "fail", "handback", "cancel", "delete", "reconcile"),
-    *("split", "deliver", "admit", "tell"),
+    *("split", "deliver", "admit", "tell", "told", "keep", "written"),
 )
 # Answers of a server that is there but cannot do it now: disk full, loading its data, a replica, a script that hangs.
 _UNABLE = ("MISCONF", "LOADING", "READONLY", "BUSY", "OOM", "NOREPLICAS")

@@ -29,13 +29,22 @@ def heatmap(values: Gray) -> tuple[bytes, float, float]:
     return _png(Image.fromarray(scaled)), low, high
 
 
+def received(image: Pixels) -> bytes:
+    """The image as the model receives it, in 8 bits: grey, or the first three channels as red, green, blue."""
+    colours = image[:3] if len(image) >= 3 else np.repeat(image[:1], 3, axis=0)
+    return _picture(colours.transpose(1, 2, 0) * 255)
+
+
 def overlay(image: Pixels, values: Gray, palette: str) -> bytes:
     """The map in colour over the image in grey; the palest cells let the image through."""
-    span = float(values.max() - values.min()) or 1.0
-    share = (values - values.min()) / span
-    colour = matplotlib.colormaps[palette](share)[..., :3] * 255
-    weight = 0.15 + 0.6 * share[..., None]
+    colour, weight = tint(values, palette)
     return _picture((1 - weight) * _gray(image) + weight * colour)
+
+
+def tint(values: Gray, palette: str) -> tuple[Float[ndarray, "height width 3"], Float[ndarray, "height width 1"]]:
+    """The colours of an overlay, 0 to 255, and how much of each pixel they take."""
+    share = (values - values.min()) / (float(values.max() - values.min()) or 1.0)
+    return matplotlib.colormaps[palette](share)[..., :3] * 255, 0.15 + 0.6 * share[..., None]
 
 
 def certified(image: Pixels, salient: Gray, not_salient: Gray, radii: Sequence[float]) -> bytes:

@@ -4,7 +4,9 @@ local RULES = cjson.decode(ARGV[1])
 local GONE_MS = 7 * 24 * 3600 * 1000 -- how long an expired id still answers "expired" and not "not found"
 local ACTIVE, JOBS, EXPIRY, STATS = 'surety:active', 'surety:jobs', 'surety:expiry', 'surety:stats'
 local SHARDS = 'surety:shards' -- as ACTIVE, for the shards of split jobs: they are no jobs to a client or to the queue's limit
-local HOOKS = 'surety:hooks' -- jobs whose end is still to be told, by the time of the next try
+-- Jobs whose end is still to be told, and whose results are still to be stored, by the time of the next try.
+local OUTBOX = {webhook = 'surety:hooks', archive = 'surety:stores'}
+local AUDIT = 'surety:audit' -- events on their way to the audit log
 
 local function job_key(id) return 'surety:job:' .. id end
 local function blob_key(id, name) return 'surety:blob:' .. id .. ':' .. name end
@@ -66,14 +68,25 @@ local function leave_batch(id)
   if idem ~= '' then redis.call('PEXPIREAT', idem_key(idem), NOW + RULES.ttl) end
 end
 
+-- An event for the audit log, in the same step as the change itself: none is lost, and none is invented.
+local function witness(event, id, facts)
+  local job = redis.call('HMGET', job_key(id), 'owner', 'kind', 'correlation_id')
+  facts.owner, facts.kind, facts.request = job[1], job[2], facts.request or job[3]
+  redis.call('XADD', AUDIT, '*', 'event', event, 'job', id, 'facts', cjson.encode(facts))
+end
+
 -- The final state: the record, its blobs and its idempotency key get one and the same end. A shard that fails fails its
 -- job, and no shard outlives its job.
-local function close(id, state, problem)
+local function close(id, state, problem, facts)
   id = parent_of(id) or id
+  facts = facts or {}
   drop_shards(id)
   local expires = NOW + RULES.ttl
   redis.call('HSET', job_key(id), 'state', state, 'finished_at', NOW, 'expires_at', expires)
-  if problem then redis.call('HSET', job_key(id), 'error', problem) end
+  if problem then
+    redis.call('HSET', job_key(id), 'error', problem)
+    facts.code = cjson.decode(problem).code
+  end
   redis.call('DEL', blob_key(id, 'checkpoint'))
   each_blob(id, function(key) redis.call('PEXPIREAT', key, expires) end)
   local idem = redis.call('HGET', job_key(id), 'idem')
@@ -83,8 +96,23 @@ local function close(id, state, problem)
   redis.call('ZREM', ACTIVE, id)
   redis.call('ZADD', EXPIRY, expires, id)
   leave_batch(id)
-  if (redis.call('HGET', job_key(id), 'webhook') or '') ~= '' then redis.call('ZADD', HOOKS, NOW, id) end
+  for kind, index in pairs(OUTBOX) do
+    local asked = (redis.call('HGET', job_key(id), kind) or '') ~= ''
+    if asked and (kind == 'webhook' or state == 'succeeded') then redis.call('ZADD', index, NOW, id) end
+  end
   count(state)
+  witness(facts.source and 'reused' or state, id, facts)
+end
+
+-- What became of a job's mail. A record that has expired must not come back as a stump.
+local function post(kind, id, taken)
+  redis.call('ZREM', OUTBOX[kind], id)
+  if kind == 'webhook' then
+    count(taken and 'webhooks_sent' or 'webhooks_failed')
+  else
+    if redis.call('EXISTS', job_key(id)) == 1 then redis.call('HSET', job_key(id), 'stored', taken and 'stored' or 'failed') end
+    count(taken and 'results_stored' or 'results_not_stored')
+  end
 end
 
 -- Back to the queue. `due` is when the reconciler shall look at it again.

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- ARGV: rules, id, attempt, what the statistics shall count (JSON), then name and bytes of every blob
+-- ARGV: rules, id, attempt, what the statistics shall count and what the audit log shall say (both JSON), then name and bytes of every blob
 local id, attempt = ARGV[2], ARGV[3]
 local key = job_key(id)
 local now = redis.call('HMGET', key, 'state', 'attempt')
@@ -9,7 +9,7 @@ if not holds(id, attempt) then
   return 'lost'
 end
 local names = redis.call('HGET', key, 'names')
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   redis.call('SET', blob_key(id, ARGV[i]), ARGV[i + 1])
   names = names .. ' ' .. ARGV[i]
 end
@@ -18,7 +18,7 @@ for event, many in pairs(cjson.decode(ARGV[4])) do
   count(event, many)
 end
 redis.call('HSET', key, 'names', names, 'done', redis.call('HGET', key, 'total'))
-close(id, 'succeeded', nil)
+close(id, 'succeeded', nil, cjson.decode(ARGV[5]))
 local made = redis.call('HMGET', key, 'owner', 'digest', 'expires_at')
 redis.call('SET', result_key(made[1], made[2]), id, 'PXAT', made[3])
 return 'ok'

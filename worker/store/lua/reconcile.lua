@@ -27,8 +27,6 @@ for _, index in ipairs({ACTIVE, SHARDS}) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, most)) do look_at(index, id) end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', NOW, 'LIMIT', 0, most)) do
-  redis.call('ZREM', EXPIRY, id)
-  redis.call('ZREM', JOBS, id)
-  redis.call('ZREM', HOOKS, id)
+  for _, index in ipairs({EXPIRY, JOBS, OUTBOX.webhook, OUTBOX.archive}) do redis.call('ZREM', index, id) end
 end
 return send
