@@ -112,8 +112,6 @@ def _certified(place: Place, share: Share, case: str, image: int) -> Iterator[tu
     votes = pixel_rules.votes(sampler)
     yield "samples", np.array(share.samples)
     yield "map", votes.mean(axis=0, dtype=np.float64).reshape(sampler.grid[1:])
-    if len(sampler.image) == 1:
-        yield "image", sampler.image[0].numpy()
     for setting, samples, alpha in (("ours", share.samples, ALPHA), ("published", PUBLISHED_SAMPLES, PUBLISHED.alpha)):
         rules = pixel_rules.radii(ready(samples, alpha), votes[:samples], PUBLISHED._replace(alpha=alpha))
         yield from ((f"{setting}.{rule}", radius) for rule, radius in rules.items())

@@ -1,4 +1,4 @@
-"""Bars per attribution and place, and one film with the pixels that are certified."""
+"""Bars per attribution and place, and the map of one film with the pixels that are certified."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ STATUS = {"certified not salient": "#c9d6df", "abstained": "#f7f7f7", "certified
 
 
 def plot(done: Done, found: dict[str, dict[str, Any]], sigma: float) -> Figure:
-    """One panel of bars for each place, and below them the first film for the gradient."""
+    """One panel of bars for each place, and below them the gradient's map of the first film (not the film: it is
+    no part of the project)."""
     figure = Figure(figsize=(15, 10), layout="constrained")
     grid = figure.add_gridspec(2, 1, height_ratios=(3, 2))
     above, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
@@ -47,13 +48,11 @@ def _bars(axes: Axes, place: str, cases: dict[str, Any]) -> None:
 
 
 def _example(figure: SubFigure, unit: Arrays, rho: float) -> None:
-    panels = figure.subplots(1, 4)
-    panels[0].imshow(unit["image"], cmap="gray", vmin=0, vmax=1)
-    panels[0].set_title("film", fontsize=9)
-    panels[1].imshow(unit["map"], cmap="viridis", vmin=0, vmax=1)
-    panels[1].set_title("smoothed map (gradient)", fontsize=9)
+    panels = figure.subplots(1, 3)
+    panels[0].imshow(unit["map"], cmap="viridis", vmin=0, vmax=1)
+    panels[0].set_title("smoothed map (gradient)", fontsize=9)
     colours = ListedColormap(list(STATUS.values()))
-    for axes, rule in zip(panels[2:], ("box", "segcertify"), strict=True):
+    for axes, rule in zip(panels[1:], ("box", "segcertify"), strict=True):
         axes.imshow(_status(unit, rule, rho).reshape(unit["map"].shape), cmap=colours, vmin=-1, vmax=1)
         axes.set_title(f"{NAMES[rule]} at rho = {RATIO} sigma", fontsize=9)
     for axes in panels:

@@ -48,9 +48,9 @@ the attributions are controls, which explain nothing.
 
 {lines}
 
-![Certified-salient share of K by attribution, and one film with its certified pixels](pixels.png)
+![Certified-salient share of K by attribution, and the map of one film with its certified pixels](pixels.png)
 
-The film is the first of the test set of PneumoniaMNIST (CC BY 4.0; Kermany et al. 2018). Research use only.
+The map is that of the first film of PneumoniaMNIST's test set (CC BY 4.0; Kermany et al. 2018). Research use only.
 
 Made with `make evidence-pixels`; all numbers, with the least and the greatest of the images, are in `pixels.json`.
 """
