@@ -46,7 +46,7 @@ FILMS, DIGITS = (0.03, 0.06, 0.1, 0.14, 0.2), (0.03, 0.06, 0.1, 0.14, 0.175, 0.2
 FULL = (
     Run("pneumonia", 12, 0.25, FILMS, 4096, 8192, SMALL_IMAGE),
     *(Run("digits", 20, sigma, DIGITS, 4096, 8192, SMALL_IMAGE) for sigma in (0.25, 0.15, 0.2, 0.1)),
-    Run("squeezenet", 2, 0.25, (0.03, 0.06, 0.1), 1024, 1024, PHOTOGRAPH, 16, "bfloat16", 100),
+    Run("squeezenet", 1, 0.25, (0.03, 0.06, 0.1), 1024, 1024, PHOTOGRAPH, 16, "bfloat16", 100),
 )
 QUICK = (
     Run("digits", 3, 0.15, (0.06, 0.25), 2048, 2048, Sizes(4, 16, 128, 1024, 4)),

@@ -51,6 +51,10 @@ def test_the_page_asks_for_a_key_and_keeps_it_for_the_tab(visit: Visit, key: str
     page.get_by_role("button", name="API key").click()
     expect(dialog.get_by_label("Key", exact=True)).to_have_value("")
     dialog.get_by_role("button", name="Forget it").click()
+    for _ in range(50):  # the key is forgotten when the dialog has closed
+        if page.evaluate("sessionStorage.length") == 0:
+            break
+        page.wait_for_timeout(100)
     assert page.evaluate("sessionStorage.length") == 0
 
 

@@ -101,7 +101,10 @@ def test_by_mouse_from_a_sample_to_a_comparison(visit: Visit, stack: Stack, key:
     keep(page, "compare-1440-light")
 
     page.get_by_role("link", name="Recent").click()
-    expect(page.locator("#gallery canvas")).to_have_count(2)
+    newest = page.locator("#gallery li")
+    for place, sigma in enumerate(("sigma 0.25", "sigma 0.15")):
+        expect(newest.nth(place)).to_contain_text(sigma)
+        expect(newest.nth(place).locator("canvas")).to_be_visible()
     keep(page, "recent-1440-light")
 
 
