@@ -111,6 +111,7 @@ def _plot(grid: list[Row], by_samples: list[Row]) -> Figure:
     right.axhline(by_samples[-1]["printed"][1], color="gray", linewidth=0.8)
     right.set(xlabel="passes", xscale="log", ylim=(0, 1), title=f"sigma {SIGMA}, tau 0.1")
     right.set_xticks(passes, [f"{q:,}" for q in passes])
+    right.minorticks_off()
     for axes in (left, right):
         axes.legend(fontsize=7)
         axes.grid(alpha=0.3)
