@@ -10,6 +10,7 @@ from pathlib import Path
 import models
 import worker.contract
 import worker.core
+import worker.dicom
 from worker.service import images
 
 LIBRARIES = ("numpy", "pillow", "scipy", "torch", "torchvision")
@@ -21,9 +22,9 @@ def service_version() -> str:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over the sources that decide numbers, names and contents in order: worker/contract, worker/core, models,
-    and the decoding of images."""
-    folders = [Path(package.__path__[0]) for package in (worker.contract, worker.core, models)]
+    """SHA-256 over the sources that decide numbers, names and contents in order: worker/contract, worker/core,
+    worker/dicom, models, and the decoding of images."""
+    folders = [Path(package.__path__[0]) for package in (worker.contract, worker.core, worker.dicom, models)]
     files = [(folder.name, folder, file) for folder in folders for file in sorted(folder.rglob("*.py"))]
     decoding = Path(images.__file__)
     digest = sha256()
