@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests.archive.orthanc import Orthanc
 from tests.archive.studies import ARCHIVE, PLANTED, make
 from tests.conftest import missing
+from tests.listener import Listener, Quiet
 from worker.cli.doctor import Sick, _archive
 from worker.contract.archive import Archive, Reference
 from worker.contract.errors import (
@@ -110,14 +110,14 @@ def test_changes_of_a_killed_archive_go_on_where_they_were(archive: Archive, ort
     watched.close()
 
 
-class Liar:
+class Liar(Listener):
     """Answers everything with this."""
 
     def __init__(self) -> None:
         self.status, self.headers, self.body = 200, {"Content-Type": "application/dicom+json"}, b"[]"
         liar = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(liar.status)
                 for name, value in ({"Content-Length": str(len(liar.body))} | liar.headers).items():
@@ -129,18 +129,8 @@ class Liar:
                 self.rfile.read(int(self.headers["content-length"]))
                 self.do_GET()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/dicom-web"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.url = f"http://{self.host}/dicom-web"
 
 
 @pytest.fixture

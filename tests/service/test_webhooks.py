@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpcore
@@ -14,6 +13,7 @@ import pytest
 import redis
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.listener import Listener, Quiet
 from tests.service.conftest import MakeSettings
 from tests.service.polling import wait_for
 from tests.service.test_store import PROBLEM, claim, create, in_state
@@ -159,7 +159,7 @@ def test_a_webhook_is_tried_five_times_in_an_hour(mailbox: Mailbox, raw: redis.R
     assert mailbox.due("webhook") == [] and raw.zcard("surety:hooks") == 0
 
 
-class Receiver:
+class Receiver(Listener):
     """Keeps what it was sent; answers with `status`."""
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class Receiver:
         self.got: list[tuple[dict[str, str], bytes]] = []
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.got.append((dict(self.headers), body))
@@ -176,19 +176,8 @@ class Receiver:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Handler)
         self.url = f"http://{self.host}/told?secret-path"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
